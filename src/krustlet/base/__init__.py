@@ -1,0 +1,16 @@
+"""The ground: errors, time, back-off, files and logs. Knows no Kubernetes words."""
+
+from krustlet.base.backoff import Backoff
+from krustlet.base.clock import Clock, Instant, SystemClock
+from krustlet.base.errors import KrustletError
+from krustlet.base.files import make_private_directory, write_atomically
+
+__all__ = [
+    "Backoff",
+    "Clock",
+    "Instant",
+    "KrustletError",
+    "SystemClock",
+    "make_private_directory",
+    "write_atomically",
+]

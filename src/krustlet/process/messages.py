@@ -1,0 +1,200 @@
+"""What kubelet, supervisor and log pump say to each other.
+
+One message is one packet of a `SOCK_SEQPACKET` Unix socket: msgpack, tagged by type; descriptors
+ride along by SCM_RIGHTS. Secrets never do: what a container is given travels in a sealed memfd
+that the supervisor hands on unread.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+PROTOCOL: Final = 1
+MAX_MESSAGE_BYTES: Final = (
+    64 * 1024
+)  # far above any message, below every kernel's socket buffer
+_MAX_DESCRIPTORS: Final = 4
+
+
+class Message(msgspec.Struct, frozen=True, tag=True):
+    """Anything that crosses a socket of this room."""
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """What the supervisor needs to know of a container; what only the child may know is sealed.
+
+    Attributes:
+        id: unique for ever, as it names the container in logs and in the API.
+        runner: `module:attribute` of a `Runner` that the supervisor has prepared.
+        directory: where the supervisor records this container's life; made if absent.
+        log: the CRI log file that stdout and stderr end up in; its directory is made if absent.
+    """
+
+    id: str
+    runner: str
+    directory: str
+    log: str
+
+
+class End(msgspec.Struct, frozen=True):
+    """How a container's process ended.
+
+    Attributes:
+        code: the guest's own exit code, or 128 + the signal that ended it.
+        reason: `Completed`, `Error` or `StartError`: words of a terminated container status.
+        message: what the runner had to say, a trap's back-trace for one; may be empty.
+        at: Unix seconds.
+    """
+
+    code: int
+    reason: str
+    message: str
+    at: float
+
+
+# kubelet → supervisor ------------------------------------------------------------------------
+
+
+class Hello(Message, frozen=True):
+    """The first message of a connection; everything known is told in return."""
+
+    protocol: int
+
+
+class Start(Message, frozen=True):
+    """Start a container; its sealed payload rides along as the only descriptor."""
+
+    launch: Launch
+
+
+class Stop(Message, frozen=True):
+    """SIGTERM now, SIGKILL after `grace_s`; said again, the earlier deadline counts."""
+
+    id: str
+    grace_s: float
+
+
+class Forget(Message, frozen=True):
+    """The kubelet has noted this container's end for good."""
+
+    id: str
+
+
+class Quit(Message, frozen=True):
+    """Kill every container, then end."""
+
+
+# supervisor → kubelet ------------------------------------------------------------------------
+
+
+class Welcome(Message, frozen=True):
+    """Answers `Hello` after one `Known` for each container."""
+
+    protocol: int
+    pid: int
+
+
+class Known(Message, frozen=True):
+    """A container the supervisor runs, or has seen end without being told to forget it."""
+
+    id: str
+    pid: int
+    started_at: float
+    end: End | None
+
+
+class Started(Message, frozen=True):
+    id: str
+    pid: int
+    at: float
+
+
+class Refused(Message, frozen=True):
+    """A `Start` that came to nothing."""
+
+    id: str
+    why: str
+
+
+class Ended(Message, frozen=True):
+    id: str
+    end: End
+
+
+# supervisor ↔ log pump -----------------------------------------------------------------------
+
+
+class Pump(Message, frozen=True):
+    """Carry two pipes (stdout, stderr: the descriptors riding along) into a log until both end."""
+
+    id: str
+    log: str
+
+
+class Drained(Message, frozen=True):
+    """Both pipes have ended and all they held is in the log."""
+
+    id: str
+
+
+AnyMessage = (
+    Hello
+    | Start
+    | Stop
+    | Forget
+    | Quit
+    | Welcome
+    | Known
+    | Started
+    | Refused
+    | Ended
+    | Pump
+    | Drained
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def send(to: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
+    """Send one message, and copies of `descriptors` with it.
+
+    Raises:
+        BlockingIOError: `to` is non-blocking and full; nothing was sent.
+        OSError: the other side is gone.
+    """
+    socket.send_fds(
+        to, [_encoder.encode(message)], list(descriptors), socket.MSG_NOSIGNAL
+    )
+
+
+def receive(source: socket.socket) -> tuple[AnyMessage, list[int]] | None:
+    """The next message and the descriptors that came with it (now ours to close); None at the end.
+
+    Raises:
+        BlockingIOError: `source` is non-blocking and has nothing for us.
+        ProtocolError: what came is no message of ours.
+    """
+    try:
+        data, descriptors, flags, _ = socket.recv_fds(
+            source, MAX_MESSAGE_BYTES, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+    except ConnectionResetError:
+        return None
+    if not data:
+        return None
+    try:
+        if flags & socket.MSG_TRUNC:
+            raise ProtocolError("message too long")
+        return _decoder.decode(data), descriptors
+    except (msgspec.MsgspecError, ProtocolError) as exc:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        raise ProtocolError(str(exc)) from exc
+
+
+class ProtocolError(Exception):
+    """The other side speaks something else; its connection is of no use."""

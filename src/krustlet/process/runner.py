@@ -1,0 +1,74 @@
+"""The seam between keeping processes and what runs in them.
+
+A `Runner` is named in a `Launch` by import path, prepared once in the zygote, and used once in
+each child. It knows nothing of supervisors, and the supervisor nothing of what it runs.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import NoReturn, Protocol, cast
+
+import msgspec
+
+START_ERROR_CODE = 128  # what runc's callers report for a container that never ran
+START_ERROR = "StartError"
+ERROR = "Error"
+_REPORT_BYTES = 4000  # one write of at most PIPE_BUF bytes is whole or absent
+
+
+class Runner(Protocol):
+    """What turns a child process into a running container."""
+
+    def prepare(self) -> None:
+        """Import and build all that children share. Runs once, in the zygote; starts no thread."""
+
+    def load(self, payload: bytes) -> Callable[["Reporter"], NoReturn]:
+        """Open what needs the node's own rights (files that only root reads), before the walls.
+
+        The result is called behind the walls and ends the process: with `os._exit`, or through
+        the reporter. Threads may begin only there.
+        """
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What a child tells of its end beyond the exit status, which has room for eight bits."""
+
+    code: int
+    reason: str
+    message: str
+
+
+class Reporter:
+    """The child's way to say how it ended. Guests cannot reach it: it is no preopened file."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def end(self, code: int, *, reason: str = ERROR, message: str = "") -> NoReturn:
+        """End this process with `code`, after telling the supervisor why."""
+        room = _REPORT_BYTES
+        while (
+            len(data := _encode(Report(code, reason, message[:room]))) > _REPORT_BYTES
+        ):
+            room = room * 3 // 4  # characters may take several bytes
+        os.write(self._descriptor, data)
+        os._exit(code & 0xFF)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+decode_report = msgspec.msgpack.Decoder(Report).decode
+
+
+def import_runner(path: str) -> Runner:
+    """The runner at `module:attribute`, made.
+
+    Raises:
+        ImportError: no such module, or the module has no such attribute.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        make = getattr(importlib.import_module(module), attribute)
+    except AttributeError as exc:
+        raise ImportError(f"runner {path!r}: {exc}") from exc
+    return cast(Runner, make())
