@@ -3,7 +3,7 @@
 from krustlet.base.backoff import Backoff
 from krustlet.base.clock import Clock, Instant, SystemClock
 from krustlet.base.errors import KrustletError
-from krustlet.base.files import make_private_directory, write_atomically
+from krustlet.base.files import Unnamed, make_private_directory, write_atomically
 
 __all__ = [
     "Backoff",
@@ -11,6 +11,7 @@ __all__ = [
     "Instant",
     "KrustletError",
     "SystemClock",
+    "Unnamed",
     "make_private_directory",
     "write_atomically",
 ]

@@ -21,7 +21,5 @@ class Backoff(msgspec.Struct, frozen=True):
         """The wait after `failures` failures in a row; the first retry is at once."""
         if failures <= 1:
             return 0.0
-        doublings = min(
-            failures - 2, 64
-        )  # enough to reach any maximum, small enough for a float
+        doublings = min(failures - 2, 64)  # enough to reach any maximum, small enough for a float
         return min(self.initial_s * 2.0**doublings, self.max_s)

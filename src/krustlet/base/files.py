@@ -1,14 +1,15 @@
 """Files that are either whole or absent, and private unless said otherwise."""
 
+import errno
 import os
+import tempfile
 from pathlib import Path
+from typing import Self
 
 _PART_SUFFIX = ".part"
 
 
-def write_atomically(
-    path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False
-) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: bool = False) -> None:
     """Make `path` hold exactly `data`; a reader sees the old content or the new, never a piece.
 
     Args:
@@ -21,9 +22,7 @@ def write_atomically(
         OSError: the disk is full, read-only or gone; `path` is then as it was.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{_PART_SUFFIX}")
-    descriptor = os.open(
-        part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode
-    )
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
@@ -53,5 +52,56 @@ def make_private_directory(path: Path) -> Path:
     Raises:
         OSError: it cannot be made, or something else of that name is in the way.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        make_private_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
+
+
+class Unnamed:
+    """A new file that has no name until it is complete: a killed process leaves nothing behind.
+
+    Where the file system cannot make such files, it has a name of a dot and random letters.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._name: str | None = None
+        self.descriptor = -1
+
+    def __enter__(self) -> Self:
+        try:
+            flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
+            self.descriptor = os.open(self._directory, flags, 0o600)
+        except OSError as exc:
+            if exc.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+                raise
+            self.descriptor, self._name = tempfile.mkstemp(
+                prefix=".", suffix=_PART_SUFFIX, dir=self._directory
+            )
+        return self
+
+    def keep_as(self, path: Path) -> None:
+        """Give it its name, in place of whatever had that name before.
+
+        Args:
+            path: in the directory it was made in.
+        """
+        if self._name is None:
+            self._name = str(self._directory / f".{path.name}.{os.getpid()}{_PART_SUFFIX}")
+            Path(self._name).unlink(missing_ok=True)
+            # With a directory descriptor Python calls linkat, which can follow /proc's links.
+            directory = os.open(self._directory, os.O_PATH | os.O_CLOEXEC)
+            try:
+                os.link(f"/proc/self/fd/{self.descriptor}", self._name, src_dir_fd=directory)
+            finally:
+                os.close(directory)
+        os.replace(self._name, path)
+        self._name = None
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+        if self._name is not None:
+            os.unlink(self._name)

@@ -4,9 +4,10 @@ The kubelet's end (`connect`, `Supervisor`) is loaded when it is first named: th
 zygote imports this package too, and each container would carry asyncio along.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from krustlet.process.messages import End, Launch
+from krustlet.base.lazy import load_on_demand
+from krustlet.process.messages import End, Ended, Known, Launch, Started
 from krustlet.process.records import Record, boot_id, read_record
 from krustlet.process.runner import (
     ERROR,
@@ -26,36 +27,40 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ERROR",
+    "MISSING_WALLS",
     "START_ERROR",
     "START_ERROR_CODE",
     "End",
+    "Ended",
+    "Known",
     "Launch",
+    "LogEntry",
     "ProcessError",
     "Record",
     "Reporter",
     "Runner",
     "StartRefused",
+    "Started",
     "Supervisor",
     "SupervisorSettings",
     "SupervisorUnavailable",
     "boot_id",
     "connect",
+    "follow_log",
     "read_record",
 ]
 
-_HOMES = {
-    "ProcessError": "errors",
-    "StartRefused": "errors",
-    "Supervisor": "client",
-    "SupervisorSettings": "spawn",
-    "SupervisorUnavailable": "errors",
-    "connect": "client",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = load_on_demand(
+    __name__,
+    {
+        "LogEntry": "logfile",
+        "MISSING_WALLS": "walls",
+        "ProcessError": "errors",
+        "StartRefused": "errors",
+        "Supervisor": "client",
+        "SupervisorSettings": "spawn",
+        "SupervisorUnavailable": "errors",
+        "connect": "client",
+        "follow_log": "logfile",
+    },
+)

@@ -66,9 +66,7 @@ def become(
             _die_with(parent)
             _give_up_privileges()
             start(reporter)
-        except (
-            Exception
-        ) as exc:  # the wall: whatever stops the start is the container's end
+        except Exception as exc:  # noqa: BLE001 - the wall: whatever stops the start is the container's end
             reporter.end(START_ERROR_CODE, reason=START_ERROR, message=_told(exc))
     finally:
         os._exit(START_ERROR_CODE)

@@ -18,7 +18,6 @@ from krustlet.process.errors import StartRefused, SupervisorUnavailable
 from krustlet.process.messages import (
     PROTOCOL,
     AnyMessage,
-    End,
     Ended,
     Forget,
     Hello,
@@ -50,12 +49,12 @@ class Supervisor:
         connection: socket.socket,
         zygote: Zygote | None = None,
         *,
-        on_end: Callable[[str, End], None],
+        on_event: Callable[[Started | Ended], None],
         on_lost: Callable[[], None],
     ) -> None:
         self._socket = connection
         self._zygote = zygote
-        self._on_end = on_end
+        self._on_event = on_event
         self._on_lost = on_lost
         self._known: dict[str, Known] = {}
         self._starting: dict[str, asyncio.Future[Started]] = {}
@@ -194,15 +193,14 @@ class Supervisor:
             case Welcome() if self._welcome is not None and not self._welcome.done():
                 self._welcome.set_result(message)
             case Started(id=container_id):
+                self._on_event(message)
                 if (answer := self._starting.get(container_id)) and not answer.done():
                     answer.set_result(message)
             case Refused(id=container_id, why=why):
                 if (answer := self._starting.get(container_id)) and not answer.done():
-                    answer.set_exception(
-                        StartRefused(f"the container was not started: {why}")
-                    )
-            case Ended(id=container_id, end=end):
-                self._on_end(container_id, end)
+                    answer.set_exception(StartRefused(f"the container was not started: {why}"))
+            case Ended():
+                self._on_event(message)
             case _:
                 log.warning("supervisor.unexpected", message=type(message).__name__)
 
@@ -231,10 +229,15 @@ class Supervisor:
 async def connect(
     settings: SupervisorSettings,
     *,
-    on_end: Callable[[str, End], None],
+    on_event: Callable[[Started | Ended], None],
     on_lost: Callable[[], None],
 ) -> Supervisor:
     """The supervisor of `settings.directory`: the one that runs, or else a new one.
+
+    Args:
+        settings: where it is, and how it is started.
+        on_event: called in the order of what happened; a start before its own end, always.
+        on_lost: called when the supervisor is gone, and its containers with it.
 
     Raises:
         SupervisorUnavailable: none could be started.
@@ -250,7 +253,7 @@ async def connect(
                 "the supervisor ended as soon as it was started",
                 hint=f"see {settings.log}",
             )
-    return Supervisor(connection, zygote, on_end=on_end, on_lost=on_lost)
+    return Supervisor(connection, zygote, on_event=on_event, on_lost=on_lost)
 
 
 @contextlib.contextmanager
@@ -268,7 +271,5 @@ def _sealed(payload: bytes) -> Iterator[int]:
 
 
 def _seal(descriptor: int) -> None:
-    seals = (
-        fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
-    )
+    seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)

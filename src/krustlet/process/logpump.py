@@ -16,9 +16,7 @@ from typing import Final, NoReturn
 from krustlet.process.messages import Drained, Pump, receive, send
 
 _CHUNK_BYTES: Final = 64 * 1024  # what a pipe holds
-_LONGEST_LINE_BYTES: Final = (
-    16 * 1024
-)  # containerd's limit too; longer ones are tagged partial
+_LONGEST_LINE_BYTES: Final = 16 * 1024  # containerd's limit too; longer ones are tagged partial
 _FULL: Final = b"F"
 _PARTIAL: Final = b"P"
 
@@ -26,9 +24,7 @@ _PARTIAL: Final = b"P"
 def main(supervisor: socket.socket) -> NoReturn:
     """Serve `supervisor` until it is gone and all pipes have ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(
-            number, signal.SIG_IGN
-        )  # ends with the supervisor, not with its terminal
+        signal.signal(number, signal.SIG_IGN)  # ends with the supervisor, not with its terminal
     LogPump(supervisor).run()
     os._exit(0)
 

@@ -13,9 +13,7 @@ from typing import Final
 import msgspec
 
 PROTOCOL: Final = 1
-MAX_MESSAGE_BYTES: Final = (
-    64 * 1024
-)  # far above any message, below every kernel's socket buffer
+MAX_MESSAGE_BYTES: Final = 64 * 1024  # far above any message, below every kernel's socket buffer
 _MAX_DESCRIPTORS: Final = 4
 
 
@@ -166,9 +164,7 @@ def send(to: socket.socket, message: Message, descriptors: Sequence[int] = ()) -
         BlockingIOError: `to` is non-blocking and full; nothing was sent.
         OSError: the other side is gone.
     """
-    socket.send_fds(
-        to, [_encoder.encode(message)], list(descriptors), socket.MSG_NOSIGNAL
-    )
+    socket.send_fds(to, [_encoder.encode(message)], list(descriptors), socket.MSG_NOSIGNAL)
 
 
 def receive(source: socket.socket) -> tuple[AnyMessage, list[int]] | None:

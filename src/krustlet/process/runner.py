@@ -48,9 +48,7 @@ class Reporter:
     def end(self, code: int, *, reason: str = ERROR, message: str = "") -> NoReturn:
         """End this process with `code`, after telling the supervisor why."""
         room = _REPORT_BYTES
-        while (
-            len(data := _encode(Report(code, reason, message[:room]))) > _REPORT_BYTES
-        ):
+        while len(data := _encode(Report(code, reason, message[:room]))) > _REPORT_BYTES:
             room = room * 3 // 4  # characters may take several bytes
         os.write(self._descriptor, data)
         os._exit(code & 0xFF)

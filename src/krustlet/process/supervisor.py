@@ -53,13 +53,9 @@ from krustlet.process.messages import (
 from krustlet.process.records import Record, boot_id, write_record
 from krustlet.process.runner import Report, Runner, decode_report, import_runner
 
-_DRAIN_S: Final = (
-    2.0  # an end is reported this late at most when its log does not get written
-)
+_DRAIN_S: Final = 2.0  # an end is reported this late at most when its log does not get written
 _PUMP_PAUSE_S: Final = 0.1
-_OUTBOX: Final = (
-    10_000  # messages kept for a kubelet that does not read; then it is cut off
-)
+_OUTBOX: Final = 10_000  # messages kept for a kubelet that does not read; then it is cut off
 _REPORT_BYTES: Final = 4096
 _COMPLETED: Final = "Completed"
 _ERROR: Final = "Error"
@@ -196,9 +192,7 @@ class Supervisor:
             self._selector.unregister(connection.socket)
             connection.socket.close()
 
-    def _obey(
-        self, connection: "_Connection", message: AnyMessage, descriptors: list[int]
-    ) -> None:
+    def _obey(self, connection: "_Connection", message: AnyMessage, descriptors: list[int]) -> None:
         try:
             match message:
                 case Hello():
@@ -212,9 +206,7 @@ class Supervisor:
                 case Quit():
                     self._quit()
                 case _:
-                    raise ProtocolError(
-                        f"not for a supervisor: {type(message).__name__}"
-                    )
+                    raise ProtocolError(f"not for a supervisor: {type(message).__name__}")
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -237,9 +229,7 @@ class Supervisor:
 
     # containers -------------------------------------------------------------------------------
 
-    def _start(
-        self, connection: "_Connection", launch: Launch, descriptors: Sequence[int]
-    ) -> None:
+    def _start(self, connection: "_Connection", launch: Launch, descriptors: Sequence[int]) -> None:
         try:
             container = self._launch(launch, descriptors)
         except (OSError, _Refusal) as exc:
@@ -313,9 +303,7 @@ class Supervisor:
         del self._due[container.launch.id]
         container.close_streams()
         try:
-            record = Record(
-                container.launch.id, self._boot_id, container.started_at, container.end
-            )
+            record = Record(container.launch.id, self._boot_id, container.started_at, container.end)
             write_record(container.launch.directory, record)
         except OSError as exc:
             _note(f"the end of {container.launch.id} is not on disk: {exc}")
@@ -339,9 +327,7 @@ class Supervisor:
         try:
             child.become_helper("krustlet-logpump", keep=supervisor.fileno())
             logpump.main(supervisor)
-        except (
-            BaseException
-        ) as exc:  # the wall: nothing of the supervisor may go on in here
+        except BaseException as exc:  # noqa: BLE001 - the wall: nothing of the supervisor may go on in here
             _note(f"the log pump dies: {exc!r}")
         finally:
             os._exit(1)
@@ -352,9 +338,7 @@ class Supervisor:
             self._pump.close()
         _note("the log pump died; starting another")
         if time.monotonic() - self._pump_started < _PUMP_PAUSE_S:
-            time.sleep(
-                _PUMP_PAUSE_S
-            )  # a pump that cannot live must not keep us from all else
+            time.sleep(_PUMP_PAUSE_S)  # a pump that cannot live must not keep us from all else
         self._start_pump()
         for container in self._containers.values():
             self._hand_to_pump(container)
@@ -497,9 +481,7 @@ class _Connection:
 
 
 def _peer_uid(peer: socket.socket) -> int:
-    credentials = peer.getsockopt(
-        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-    )
+    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", credentials)
     return int(uid)
 
@@ -520,9 +502,7 @@ def _note(text: str) -> None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="krustlet-supervisor", allow_abbrev=False)
     parser.add_argument("--listen-fd", type=int, required=True)
-    parser.add_argument(
-        "--runner", action="append", default=[], metavar="MODULE:ATTRIBUTE"
-    )
+    parser.add_argument("--runner", action="append", default=[], metavar="MODULE:ATTRIBUTE")
     parser.add_argument("--path", action="append", default=[], metavar="DIR")
     parser.add_argument("--owner-fd", type=int)
     parser.add_argument("--scratch", metavar="DIR")

@@ -1,0 +1,76 @@
+"""The `krustlet` command itself: which commands there are, and what their errors look like."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+import click
+
+from krustlet import __version__
+from krustlet.base.errors import KrustletError
+from krustlet.cli.words import INTERRUPTED, show_error
+
+_COMMANDS: Final[Mapping[str, str]] = {
+    "completion": "completion",
+    "run": "run",
+    "version": "version",
+}
+_TARGETS: Final = (".wasm", ".wat", ".yaml", ".yml", ".json")
+
+
+class _Commands(click.Group):
+    """Commands imported when they are asked for: `krustlet version` loads no engine room."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"krustlet.cli.{_COMMANDS[cmd_name]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            if args[0].endswith(_TARGETS):
+                raise click.UsageError(
+                    f"{exc.format_message()} Did you mean 'krustlet run {args[0]}'?", ctx
+                ) from exc
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def krustlet() -> None:
+    """Run WebAssembly as Kubernetes pods.
+
+    \b
+    krustlet run hello.wasm          a module, here and now
+    krustlet run pod.yaml            a pod, without a cluster
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = krustlet.main(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as exc:
+        exc.show()
+        return exc.exit_code
+    except KrustletError as exc:
+        show_error(exc.message, exc.hint)
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED

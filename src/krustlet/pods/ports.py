@@ -1,0 +1,59 @@
+"""What pods are given: small doors to the rooms that do things, so that tests hand in others."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from krustlet.images import Image, PullPolicy
+from krustlet.objects import Pod, PodStatus
+
+
+class Images(Protocol):
+    """Brings images to this node."""
+
+    async def ensure(
+        self, reference_text: str, *, policy: PullPolicy, relative_to: Path
+    ) -> Image:
+        """See `krustlet.images.Puller.ensure`."""
+
+
+class Volumes(Protocol):
+    """Makes a pod's volumes, and takes them away; both may be asked twice."""
+
+    async def mount(self, pod: Pod) -> Mapping[str, Path]:
+        """Where each volume is, by name; all are there."""
+
+    async def unmount(self, uid: str) -> None:
+        """None of them is left."""
+
+
+class PodEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the pod's owner ought to know, as an Event of the API tells it.
+
+    Attributes:
+        kind: `Normal` or `Warning`.
+        reason: one of the kubelet's own words.
+        container: the one concerned; empty for the whole pod.
+        hint: what to do about it; the API has no room for it, a terminal has.
+    """
+
+    reason: str
+    message: str
+    kind: str = "Normal"
+    container: str = ""
+    hint: str = ""
+
+
+class Sink(Protocol):
+    """Hears what becomes of pods. Must not block."""
+
+    def publish(self, pod: Pod, status: PodStatus) -> None:
+        """The status is now this; told in order, and only when it differs from the last."""
+
+    def emit(self, pod: Pod, event: PodEvent) -> None:
+        """Something worth an event happened."""
+
+    def gone(self, pod: Pod) -> None:
+        """Nothing of the pod is left on this node."""

@@ -1,0 +1,94 @@
+"""Read the log files that the pump writes, while it still writes them.
+
+Source: the CRI log format, `<RFC 3339 time> stdout|stderr F|P <text>`, one entry a line.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from asyncinotify import Inotify, Mask
+
+_CHUNK_BYTES: Final = 256 * 1024
+_FULL: Final = b"F"
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """A line, or a piece of one.
+
+    Attributes:
+        time: as written, RFC 3339 with nine digits.
+        stream: `stdout` or `stderr`.
+        text: with its newline, unless the line goes on in the stream's next entry.
+    """
+
+    time: bytes
+    stream: str
+    text: bytes
+
+
+def parse_entry(line: bytes) -> LogEntry:
+    """One line of a log file, without its newline.
+
+    Raises:
+        ValueError: it is not of the format.
+    """
+    time, stream, tag, text = line.split(b" ", 3)
+    return LogEntry(time, stream.decode(), text + b"\n" if tag == _FULL else text)
+
+
+async def follow_log(path: Path, *, ended: asyncio.Event) -> AsyncIterator[list[LogEntry]]:
+    """The log's entries as they are written, until `ended` is set and all were read.
+
+    Args:
+        path: need not exist yet.
+        ended: set once nothing more will be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Inotify() as changes, contextlib.ExitStack() as stack:
+        changes.add_watch(path.parent, Mask.CREATE | Mask.MODIFY)
+        reader = _Reader(path, stack)
+        while True:
+            over = ended.is_set()  # asked before reading: what came until then is read below
+            for entries in reader.new_entries():
+                yield entries
+            if over:
+                return
+            await _either(changes, ended)
+
+
+class _Reader:
+    def __init__(self, path: Path, stack: contextlib.ExitStack) -> None:
+        self._path = path
+        self._stack = stack
+        self._file: FileIO | None = None
+        self._begun = b""
+
+    def new_entries(self) -> Iterator[list[LogEntry]]:
+        for chunk in self._new_chunks():
+            *lines, self._begun = (self._begun + chunk).split(b"\n")
+            yield [parse_entry(line) for line in lines]
+
+    def _new_chunks(self) -> Iterator[bytes]:
+        if self._file is None:
+            try:
+                self._file = self._stack.enter_context(self._path.open("rb", buffering=0))
+            except FileNotFoundError:
+                return
+        while chunk := self._file.read(_CHUNK_BYTES):
+            yield chunk
+
+
+async def _either(changes: Inotify, ended: asyncio.Event) -> None:
+    """Wait until the log has changed, or has ended."""
+    waits = [asyncio.ensure_future(changes.get()), asyncio.ensure_future(ended.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -1,0 +1,29 @@
+"""The contract between the kubelet and what runs its containers."""
+
+from krustlet.images import Image
+from krustlet.provider.contract import (
+    ContainerEnded,
+    ContainerRequest,
+    ContainerStarted,
+    Program,
+    Provider,
+    Runtime,
+    RuntimeEvent,
+)
+from krustlet.provider.loading import ProviderContext, ProviderMissing, load_provider
+from krustlet.provider.processes import ProcessRuntime
+
+__all__ = [
+    "ContainerEnded",
+    "ContainerRequest",
+    "ContainerStarted",
+    "Image",
+    "ProcessRuntime",
+    "Program",
+    "Provider",
+    "ProviderContext",
+    "ProviderMissing",
+    "Runtime",
+    "RuntimeEvent",
+    "load_provider",
+]

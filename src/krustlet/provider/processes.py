@@ -1,0 +1,142 @@
+"""Run what a provider describes as processes of this node: the `Runtime` most kubelets use.
+
+Owns `<root>/pods/<uid>/run`, by way of the supervisor.
+"""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from krustlet.base import SystemClock
+from krustlet.images import Image
+from krustlet.process import (
+    Ended,
+    Launch,
+    Started,
+    Supervisor,
+    SupervisorSettings,
+    SupervisorUnavailable,
+    connect,
+)
+from krustlet.provider.contract import (
+    ContainerEnded,
+    ContainerRequest,
+    ContainerStarted,
+    Provider,
+    RuntimeEvent,
+)
+
+_LOST_CODE: Final = 137
+_LOST: Final = "the supervisor died, and its containers with it"
+_QUIT_S: Final = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class ProcessRuntime:
+    """A `Runtime` of one child process a container."""
+
+    def __init__(self, provider: Provider, settings: SupervisorSettings, root: Path) -> None:
+        self._provider = provider
+        self._settings = settings
+        self._root = root
+        self._supervisor: Supervisor | None = None
+        self._running: set[str] = set()
+        self._tell: Callable[[RuntimeEvent], None] = lambda _: None
+        self._connecting = asyncio.Lock()
+
+    async def open(self, tell: Callable[[RuntimeEvent], None]) -> Mapping[str, ContainerStarted]:
+        """Connect to the supervisor, started if need be; learn what it runs, hear what ended."""
+        self._tell = tell
+        supervisor = await self._connected()
+        found = {k.id: ContainerStarted(k.id, k.started_at) for k in supervisor.known.values()}
+        self._running.update(found)
+        for known in supervisor.known.values():
+            if known.end is not None:
+                self._on_event(Ended(known.id, known.end))
+        return found
+
+    async def close(self, *, stop_all: bool) -> None:
+        """Leave the supervisor, or end it and all it runs."""
+        await self._provider.close()
+        supervisor, self._supervisor = self._supervisor, None
+        if supervisor is None:
+            return
+        try:
+            if stop_all:
+                await supervisor.quit(within_s=_QUIT_S)
+        except (SupervisorUnavailable, TimeoutError) as exc:
+            log.warning("supervisor.quit_failed", error=str(exc))
+        finally:
+            supervisor.close()
+
+    async def prepare(self, image: Image) -> None:
+        """Whatever the provider wants done before the first start."""
+        await self._provider.prepare(image)
+
+    async def start(self, request: ContainerRequest) -> None:
+        """Have the supervisor start what the provider describes."""
+        program = await self._provider.program(request)
+        supervisor = await self._connected()
+        launch = Launch(
+            id=request.id,
+            runner=program.runner,
+            directory=str(self._directory(request)),
+            log=request.log,
+        )
+        await supervisor.start(launch, program.payload)
+
+    def stop(self, container_id: str, *, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL."""
+        if self._supervisor is not None:  # else it is gone, and so is the container
+            self._supervisor.stop(container_id, grace_s=grace_s)
+
+    def forget(self, container_id: str) -> None:
+        """Have the supervisor drop the end of a container."""
+        if self._supervisor is not None:
+            self._supervisor.forget(container_id)
+
+    async def clean(self, pod_uid: str) -> None:
+        """Remove what was recorded of a pod's containers, which have all ended."""
+        await asyncio.to_thread(shutil.rmtree, self._run_directory(pod_uid), ignore_errors=True)
+
+    def _directory(self, request: ContainerRequest) -> Path:
+        return self._run_directory(request.pod_uid) / request.container / str(request.restart)
+
+    def _run_directory(self, pod_uid: str) -> Path:
+        return self._root / "pods" / pod_uid / "run"
+
+    async def _connected(self) -> Supervisor:
+        async with self._connecting:
+            if self._supervisor is None:
+                supervisor = await connect(
+                    self._settings, on_event=self._on_event, on_lost=self._on_lost
+                )
+                self._supervisor = await supervisor.__aenter__()
+            return self._supervisor
+
+    def _on_event(self, event: Started | Ended) -> None:
+        match event:
+            case Started():
+                self._running.add(event.id)
+                self._tell(ContainerStarted(event.id, event.at))
+            case Ended(id=container_id, end=end):
+                self._running.discard(container_id)
+                ended = ContainerEnded(container_id, end.code, end.reason, end.message, end.at)
+                self._tell(ended)
+
+    def _on_lost(self) -> None:
+        """Its children die with it, by their parent-death signal; tell their ends in its stead."""
+        if self._supervisor is None:
+            return  # we have left it ourselves
+        log.error("supervisor.lost", containers=len(self._running))
+        self._supervisor.close()
+        self._supervisor = None
+        at = SystemClock().now()
+        for container_id in sorted(self._running):
+            self._tell(ContainerEnded(container_id, _LOST_CODE, "Error", _LOST, at))
+        self._running.clear()

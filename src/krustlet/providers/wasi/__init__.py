@@ -1,0 +1,5 @@
+"""Run WASI command modules."""
+
+from krustlet.providers.wasi.provider import WasiProvider
+
+__all__ = ["WasiProvider"]

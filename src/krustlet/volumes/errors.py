@@ -1,0 +1,66 @@
+"""What can go wrong between a volume in a manifest and a directory that a guest sees."""
+
+from krustlet.base import KrustletError
+
+
+class VolumeError(KrustletError):
+    """A volume of the pod cannot be made; the pod waits."""
+
+    reason = "FailedMount"
+
+
+class UnsupportedVolume(VolumeError):
+    """A kind of volume, or a variety of one, that this build does not know."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(
+            f"volume {name!r}: {kind} is not supported by this build",
+            hint="use emptyDir or hostPath",
+        )
+        self.name, self.kind = name, kind
+
+
+class InvalidVolume(VolumeError):
+    """The API server would have refused the manifest for this volume."""
+
+
+class HostPathUnfit(VolumeError):
+    """What lies at a hostPath is not what its type asks for, and may not be made so."""
+
+
+class VolumeStorageFailed(VolumeError):
+    """The node's file system refused; full, read-only or not ours to write."""
+
+    retryable = True
+
+
+class MountError(VolumeError):
+    """A volume is there, but a container cannot have it as it asks; only that container waits."""
+
+    reason = "CreateContainerConfigError"
+
+
+class VolumeUnknown(MountError):
+    """The container mounts a volume that the pod does not have."""
+
+
+class MountSourceUnusable(MountError):
+    """The directory to be mounted is missing, or the node's file system refused."""
+
+
+class SubPathEscapes(MountError):
+    """The subPath leads out of its volume."""
+
+
+class SubPathVariableMissing(MountError):
+    """The subPathExpr names variables that the container's environment lacks."""
+
+
+class SingleFileMountUnsupported(MountError):
+    """Without a mount namespace of its own a guest can be given directories only."""
+
+    def __init__(self, volume: str, path: str) -> None:
+        super().__init__(
+            f"volumeMount {volume!r}: {path} is not a directory, and this build mounts only those",
+            hint="mount the directory that holds it",
+        )

@@ -1,0 +1,151 @@
+"""Say which host directory each of a container's mounts stands for.
+
+Owns subPaths: they are made here, and never lead out of their volume. Leaves making the volumes
+to `volumes.py` and the mounting itself to the runner.
+"""
+
+import os
+import posixpath
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from krustlet.objects import ContainerCommon, Mount, VolumeMount, expand_with
+from krustlet.volumes.errors import (
+    MountSourceUnusable,
+    SingleFileMountUnsupported,
+    SubPathEscapes,
+    SubPathVariableMissing,
+    VolumeUnknown,
+)
+
+Mounted = Mapping[str, Path]
+"""Volume name → the path on the node that stands for it."""
+
+_ENTER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def resolve_mounts(
+    container: ContainerCommon, mounted: Mounted, env: Mapping[str, str]
+) -> tuple[Mount, ...]:
+    """The container's mounts in its own order; subPaths that were missing are now there.
+
+    Touches the disk: call it in a thread. What is said of a path is true at the time of the call;
+    a guest that writes to the same volume can put a link in a subPath's place at any later one.
+
+    Args:
+        env: the container's environment, for `subPathExpr`.
+
+    Raises:
+        VolumeUnknown: the container mounts what the pod does not have.
+        SubPathEscapes: a subPath is absolute, has a `..`, or follows a link out of its volume.
+        SubPathVariableMissing: a subPathExpr names a variable that is unset or empty.
+        SingleFileMountUnsupported: a mount is of something other than a directory.
+        MountSourceUnusable: the directory is missing, or cannot be made or entered.
+    """
+    return tuple(
+        Mount(
+            host=str(_source(container.name, mount, mounted, env)),
+            guest="/" + posixpath.normpath("/" + mount.mount_path).lstrip("/"),
+            read_only=mount.read_only,
+        )
+        for mount in container.volume_mounts
+    )
+
+
+def _source(container: str, mount: VolumeMount, mounted: Mounted, env: Mapping[str, str]) -> Path:
+    volume = mounted.get(mount.name)
+    if volume is None:
+        raise VolumeUnknown(
+            f"cannot find volume {mount.name!r} to mount into container {container!r}",
+            hint=f"the pod has {', '.join(sorted(mounted)) or 'no volumes'}",
+        )
+    try:
+        return _descend(mount, Path(os.path.realpath(volume)), _sub_path(mount, env))
+    except FileNotFoundError as exc:
+        raise MountSourceUnusable(
+            f"volumeMount {mount.name!r}: {volume} doesn't exist",
+            hint="make it on the node, or set the volume's type to DirectoryOrCreate",
+        ) from exc
+    except OSError as exc:
+        raise MountSourceUnusable(
+            f"volumeMount {mount.name!r}: cannot enter {exc.filename} of {volume}: {exc.strerror}",
+            hint="look at it on the node",
+        ) from exc
+
+
+def _sub_path(mount: VolumeMount, env: Mapping[str, str]) -> str:
+    if not mount.sub_path_expr:
+        return mount.sub_path
+    missing: set[str] = set()
+
+    def value(name: str) -> str:
+        if not env.get(name):
+            missing.add(name)
+        return env.get(name, "")
+
+    expanded = expand_with(mount.sub_path_expr, value)
+    if missing:
+        raise SubPathVariableMissing(
+            f"volumeMount {mount.name!r}: subPathExpr {mount.sub_path_expr!r}: "
+            f"missing value for {', '.join(sorted(missing))}",
+            hint="set it in the container's env",
+        )
+    return expanded
+
+
+def _descend(mount: VolumeMount, volume: Path, sub_path: str) -> Path:
+    """The directory `sub_path` of `volume`, made where it was missing.
+
+    The links in it are followed on paper first; the result is then walked link-free, so that one
+    which appears in between (a guest may be writing here) is an error and no way out.
+    """
+    if sub_path.startswith("/") or ".." in sub_path.split("/") or "\0" in sub_path:
+        raise SubPathEscapes(
+            f"volumeMount {mount.name!r}: subPath {sub_path!r} must be relative and without '..'",
+            hint="a subPath begins at the top of its volume",
+        )
+    source = Path(os.path.realpath(volume / sub_path))
+    if not source.is_relative_to(volume):
+        raise SubPathEscapes(
+            f"volumeMount {mount.name!r}: subPath {sub_path!r} follows a link out of its volume",
+            hint="a subPath must stay inside its volume",
+        )
+    if source.exists() and not source.is_dir():
+        raise SingleFileMountUnsupported(mount.name, str(source))
+    _walk(volume, source.relative_to(volume).parts)
+    return source
+
+
+def _walk(volume: Path, parts: tuple[str, ...]) -> None:
+    """Enter `parts` one by one; make each that is missing, as open as the volume itself.
+
+    Source: kubernetes pkg/kubelet/kubelet_pods.go, makeMounts: a subPath has its volume's mode.
+    """
+    here = os.open(volume, _ENTER)
+    try:
+        mode = stat.S_IMODE(os.fstat(here).st_mode)
+        for part in parts:
+            below = _enter(here, part, mode)
+            os.close(here)
+            here = below
+    finally:
+        os.close(here)
+
+
+def _enter(parent: int, name: str, mode: int) -> int:
+    try:
+        return os.open(name, _ENTER, dir_fd=parent)
+    except FileNotFoundError:
+        pass
+    try:
+        os.mkdir(name, 0o700, dir_fd=parent)
+    except FileExistsError:  # another container of the pod was quicker
+        return os.open(name, _ENTER, dir_fd=parent)
+    made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        os.fchmod(made, mode)  # whatever the umask
+    except OSError:
+        os.close(made)
+        raise
+    return made

@@ -1,0 +1,136 @@
+import pytest
+
+from krustlet.objects import (
+    CSIVolumeSource,
+    EmptyDirVolumeSource,
+    HostPathType,
+    HostPathVolumeSource,
+    Pod,
+    PodSpec,
+    Quantity,
+    SecretVolumeSource,
+    StorageMedium,
+    Volume,
+)
+from krustlet.volumes import (
+    EmptyDir,
+    HostPath,
+    InvalidVolume,
+    UnsupportedVolume,
+    VolumeError,
+    notices,
+    wanted,
+)
+
+
+def a_pod(*volumes: Volume) -> Pod:
+    return Pod(spec=PodSpec(volumes=volumes))
+
+
+def at(path: str, of_type: str | None = None) -> Pod:
+    return a_pod(Volume(name="v", host_path=HostPathVolumeSource(path=path, type=of_type)))
+
+
+def test_volumes_are_wanted_in_their_own_order() -> None:
+    pod = a_pod(
+        Volume(name="logs", host_path=HostPathVolumeSource(path="/var/log")),
+        Volume(name="cache", empty_dir=EmptyDirVolumeSource()),
+        Volume(
+            name="fast",
+            empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit=Quantity("1Gi")),
+        ),
+        Volume(name="socket", host_path=HostPathVolumeSource(path="/run/x", type="Socket")),
+    )
+    assert wanted(pod) == (
+        HostPath("logs", "/var/log"),
+        EmptyDir("cache"),
+        EmptyDir("fast", StorageMedium.MEMORY, "1Gi"),
+        HostPath("socket", "/run/x", HostPathType.SOCKET),
+    )
+
+
+def test_a_pod_may_have_no_volumes() -> None:
+    assert wanted(a_pod()) == ()
+
+
+@pytest.mark.parametrize("of_type", list(HostPathType))
+def test_every_type_of_host_path_is_known(of_type: HostPathType) -> None:
+    assert wanted(at("/x", str(of_type))) == (HostPath("v", "/x", of_type),)
+
+
+@pytest.mark.parametrize(
+    ("pod", "error", "told"),
+    [
+        pytest.param(
+            a_pod(Volume(name="v", secret=SecretVolumeSource(secret_name="s"))),
+            UnsupportedVolume,
+            "secret is not supported",
+            id="a-kind-for-later",
+        ),
+        pytest.param(
+            a_pod(Volume(name="v", csi=CSIVolumeSource(driver="d"))),
+            UnsupportedVolume,
+            "csi is not supported",
+            id="a-kind-that-needs-a-driver",
+        ),
+        pytest.param(
+            a_pod(Volume(name="v", gce_persistent_disk={"pdName": "d"})),
+            UnsupportedVolume,
+            "gcePersistentDisk is not supported",
+            id="an-old-kind-by-its-own-name",
+        ),
+        pytest.param(
+            a_pod(Volume(name="v")),
+            UnsupportedVolume,
+            "without a source that is known here",
+            id="a-kind-newer-than-we-are",
+        ),
+        pytest.param(
+            a_pod(Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="HugePages-2Mi"))),
+            UnsupportedVolume,
+            "medium HugePages-2Mi",
+            id="huge-pages",
+        ),
+        pytest.param(at("/x", "Tape"), UnsupportedVolume, "type Tape", id="unknown-type"),
+        pytest.param(at("x"), InvalidVolume, "must be an absolute path", id="relative-path"),
+        pytest.param(at(""), InvalidVolume, "must be an absolute path", id="no-path"),
+        pytest.param(at("/a\0b"), InvalidVolume, "must be an absolute path", id="nul"),
+        pytest.param(at("/a/../b"), InvalidVolume, "must not contain '..'", id="way-up"),
+        pytest.param(
+            a_pod(Volume(name="../v", empty_dir=EmptyDirVolumeSource())),
+            InvalidVolume,
+            "no DNS label",
+            id="a-name-that-is-a-path",
+        ),
+        pytest.param(
+            a_pod(
+                Volume(name="v", empty_dir=EmptyDirVolumeSource()),
+                Volume(name="v", host_path=HostPathVolumeSource(path="/x")),
+            ),
+            InvalidVolume,
+            "taken twice",
+            id="two-of-one-name",
+        ),
+    ],
+)
+def test_what_cannot_be_mounted_is_named(pod: Pod, error: type[VolumeError], told: str) -> None:
+    with pytest.raises(error) as refused:
+        wanted(pod)
+    assert refused.value.reason == "FailedMount"
+    assert told in refused.value.message
+    assert refused.value.hint
+
+
+def test_wishes_that_are_not_granted_are_told() -> None:
+    pod = a_pod(
+        Volume(name="plain", empty_dir=EmptyDirVolumeSource()),
+        Volume(
+            name="fast",
+            empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit=Quantity("64Mi")),
+        ),
+        Volume(name="secret", secret=SecretVolumeSource()),
+    )
+    assert notices(pod) == (
+        "volume 'fast': medium Memory is not supported yet; it is kept on disk",
+        "volume 'fast': sizeLimit 64Mi is not enforced yet",
+    )
