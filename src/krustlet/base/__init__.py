@@ -4,6 +4,7 @@ from krustlet.base.backoff import Backoff
 from krustlet.base.clock import Clock, Instant, SystemClock
 from krustlet.base.errors import KrustletError
 from krustlet.base.files import Unnamed, make_private_directory, write_atomically
+from krustlet.base.spelling import did_you_mean, did_you_mean_file
 
 __all__ = [
     "Backoff",
@@ -12,6 +13,8 @@ __all__ = [
     "KrustletError",
     "SystemClock",
     "Unnamed",
+    "did_you_mean",
+    "did_you_mean_file",
     "make_private_directory",
     "write_atomically",
 ]

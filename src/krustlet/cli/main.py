@@ -72,5 +72,8 @@ def _run(arguments: list[str] | None) -> int:
     except KrustletError as exc:
         show_error(exc.message, exc.hint)
         return 1
+    except OSError as exc:  # a full disk, a directory that is not ours: nobody could foresee where
+        show_error(str(exc))
+        return 1
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED

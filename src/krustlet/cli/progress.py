@@ -1,20 +1,20 @@
 """Show that something takes its time: a spinner on a terminal, plain lines elsewhere."""
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
-from krustlet.cli.words import has_colour, remark
+from krustlet.cli.words import is_terminal, remark
 
 _PATIENCE_S: Final = 0.3  # shorter waits are not worth a word
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def progress(doing: str, done: str, *, quiet: bool) -> AsyncIterator[None]:
-    """Tell of the block's work while it lasts, once it has lasted a while.
+    """Tell of the block's work, once it has lasted a while.
 
     Args:
         doing: `Compiling hello.wasm`.
@@ -30,19 +30,19 @@ async def progress(doing: str, done: str, *, quiet: bool) -> AsyncIterator[None]
         yield
     finally:
         teller.cancel()
-        told = (await asyncio.gather(teller, return_exceptions=True))[0]
+        with contextlib.suppress(asyncio.CancelledError):
+            await teller
     took_s = time.monotonic() - started
     if took_s >= _PATIENCE_S:
         remark(f"{done} in {took_s:.1f} s")
-    assert told is None or isinstance(told, asyncio.CancelledError)
 
 
 async def _tell(doing: str) -> None:
     await asyncio.sleep(_PATIENCE_S)
-    if not (has_colour(sys.stderr)):
+    if not is_terminal(sys.stderr):
         remark(f"{doing} …")
         return
-    from rich.console import Console  # rich takes 50 ms to import: only for those who wait anyway
+    from rich.console import Console  # 50 ms of import: only for those who wait anyway
 
     with Console(stderr=True).status(doing):
         await asyncio.Event().wait()

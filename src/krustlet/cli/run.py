@@ -21,7 +21,6 @@ from krustlet.cli.session import Outcome, Session
 from krustlet.cli.target import ArgumentsUnexpected, Target, read_target
 from krustlet.cli.words import remark
 from krustlet.objects import Pod
-from krustlet.process import MISSING_WALLS
 from krustlet.settings import Settings, default_data_dir
 
 _RUNS: Final = "runs"
@@ -35,7 +34,7 @@ class DataDirUnusable(KrustletError):
 @click.command(
     "run",
     # All that follows the target is the guest's, flags included, as with `docker run`.
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_interspersed_args": False},
 )
 @click.argument("target")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -83,8 +82,6 @@ def command(
         raise click.UsageError(f"{exc.message}; {exc.hint}") from exc
     with _run_directory(data_dir) as settings:
         settings = msgspec.structs.replace(settings, provider=provider)
-        if not quiet:
-            remark(f"walls missing: {', '.join(MISSING_WALLS)}")
         outcome = asyncio.run(_run(settings, wanted, output, quiet=quiet))
     _tell(outcome, output, quiet=quiet)
     return outcome.exit_code

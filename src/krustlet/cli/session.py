@@ -17,6 +17,7 @@ from krustlet.images import PullPolicy
 from krustlet.kubelet import Kubelet, run_kubelet
 from krustlet.objects import Pod, PodStatus
 from krustlet.pods import PodEvent
+from krustlet.process import MISSING_WALLS
 from krustlet.settings import Settings
 
 _OVER: Final = ("Succeeded", "Failed")
@@ -70,9 +71,7 @@ class Session:
         async with run_kubelet(self._settings, self) as kubelet:
             await self._prepare(kubelet)
             if not self._signals:
-                for pod in self._target.pods:
-                    self._present.add(pod.uid)
-                    kubelet.pods.add(pod, directory=self._target.directory)
+                self._begin(kubelet)
             await self._until(lambda: self._is_enough() or self._all_over())
             await self._end(kubelet)
             await self._followers.drain()
@@ -140,6 +139,13 @@ class Session:
             name = image.entrypoint_name
             async with progress(f"Compiling {name}", f"Compiled {name}", quiet=self._quiet):
                 await kubelet.runtime.prepare(image)
+
+    def _begin(self, kubelet: Kubelet) -> None:
+        if not self._quiet:
+            remark(f"walls missing here: {', '.join(MISSING_WALLS)}")
+        for pod in self._target.pods:
+            self._present.add(pod.uid)
+            kubelet.pods.add(pod, directory=self._target.directory)
 
     async def _end(self, kubelet: Kubelet) -> None:
         """Delete the pods: at leisure the first time, at once when told again."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from krustlet.base import KrustletError
+from krustlet.base import KrustletError, did_you_mean_file
 from krustlet.objects import Container, ObjectMeta, Pod, PodSpec, with_defaults
 from krustlet.sources import load_pods
 
@@ -61,7 +61,8 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as exc:
-        raise TargetUnreadable(f"cannot read {path}: {exc.strerror}") from exc
+        hint = did_you_mean_file(path) if isinstance(exc, FileNotFoundError) else ""
+        raise TargetUnreadable(f"cannot read {path}: {exc.strerror}", hint=hint) from exc
     except UnicodeDecodeError as exc:
         raise TargetUnreadable(f"{path} is not UTF-8 text", hint="is it a manifest?") from exc
 

@@ -12,9 +12,14 @@ _CYAN: Final = "36"
 _DIM: Final = "2"
 
 
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person watches `stream`, on something that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def has_colour(stream: TextIO) -> bool:
     """Whether to colour what goes to `stream`; see https://no-color.org."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
 
 
 def coloured(text: str, code: str, stream: TextIO) -> str:

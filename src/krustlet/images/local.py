@@ -5,7 +5,6 @@ registries to `puller.py`.
 """
 
 import asyncio
-import difflib
 import hashlib
 import os
 import stat
@@ -15,9 +14,11 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from krustlet.base import did_you_mean_file
 from krustlet.images.errors import ImageChanging, ImageNotFound, ImageUnreadable
 from krustlet.images.reference import LocalReference
 
+_RELATIVE = "a relative path begins at the manifest's directory"
 _REMEMBERED_DIGESTS = 4096  # about 1 MB; the oldest goes first
 
 
@@ -101,7 +102,7 @@ def _look(path: Path) -> _FileVersion:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError) as exc:
-        raise ImageNotFound(f"no file {path}", hint=_nearest(path)) from exc
+        raise ImageNotFound(f"no file {path}", hint=did_you_mean_file(path) or _RELATIVE) from exc
     except OSError as exc:
         raise _unreadable(path, exc) from exc
     if stat.S_ISDIR(status.st_mode):
@@ -146,17 +147,3 @@ def _unreadable(path: Path, exc: OSError) -> ImageUnreadable:
     if isinstance(exc, PermissionError):
         hint = f"let uid {os.geteuid()} read it and enter its directories"
     return ImageUnreadable(f"cannot read {path}: {exc.strerror}", hint=hint)
-
-
-def _nearest(path: Path) -> str:
-    """What the writer of `path` may have meant."""
-    try:
-        names = {name.lower(): name for name in os.listdir(path.parent)}
-    except (FileNotFoundError, NotADirectoryError):
-        return f"there is no directory {path.parent}"
-    except OSError:
-        names = {}  # what we may not list, we have nothing to propose from
-    near = difflib.get_close_matches(path.name.lower(), names, n=1)
-    if near:
-        return f"did you mean {path.parent / names[near[0]]}?"
-    return "a relative path begins at the manifest's directory"

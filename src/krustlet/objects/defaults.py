@@ -94,12 +94,12 @@ def _spec(spec: PodSpec) -> PodSpec:
         security_context=PodSecurityContext(),
         scheduler_name=_SCHEDULER,
         enable_service_links=True,
-        service_account_name=spec.service_account,  # the old name of the same field
-        service_account=spec.service_account_name,
+        service_account_name=spec.service_account,
     )
     return _pod_level(
         replace(
             filled,
+            service_account=filled.service_account_name,  # the old name of the same field
             volumes=tuple(map(_volume, spec.volumes)),
             init_containers=tuple(
                 _requesting(_container(c, spec.host_network)) for c in spec.init_containers
@@ -201,7 +201,7 @@ def _to_thousandths(quantity: Quantity) -> Quantity:
     except QuantityError:
         return quantity
     coarse = from_exact(amount)
-    return quantity if exact(coarse) == amount else coarse
+    return coarse if exact(coarse) != amount else quantity
 
 
 def _requesting(container: C) -> C:

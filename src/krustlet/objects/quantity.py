@@ -32,10 +32,13 @@ _FINEST = Decimal("1e-9")
 _BINARY_MAX = Decimal((1 << 63) - 1)  # Kubernetes caps what carries a binary suffix there
 
 _TEXT_MAX = 64  # longer is no amount but an attempt to keep us busy
-_EXPONENT_MAX = 64
+_EXPONENT_MAX = 100
+_TOO_MUCH = Decimal("1e40")  # so that every amount can be written as a quantity again
 _EXACT = Context(prec=256)  # more digits than the longest text with the largest suffix can have
 
-_FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,9})|([KMGTPE]i|[numkMGTPE]?))")
+_FORM = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,9})|([KMGTPE]i|[numkMGTPE]?))", re.ASCII
+)
 _HINT = "write a number with an optional suffix: 250m, 1.5, 64Mi, 2G"
 
 
@@ -43,9 +46,9 @@ def exact(quantity: Quantity | str) -> Decimal:
     """The amount in base units (cores, bytes); finer than a nano unit is rounded away from zero.
 
     Raises:
-        QuantityError: it is not of the form number and suffix, or absurdly long.
+        QuantityError: it is no number with an optional suffix, or out of all range.
     """
-    match = _FORM.fullmatch(quantity) if quantity.isascii() else None
+    match = _FORM.fullmatch(quantity)
     if match is None or len(quantity) > _TEXT_MAX:
         raise QuantityError(f"`{_shortened(quantity)}` is no quantity", hint=_HINT)
     number, exponent, suffix = match.groups()
@@ -55,10 +58,16 @@ def exact(quantity: Quantity | str) -> Decimal:
     else:
         power = _DECIMAL[suffix] if exponent is None else int(exponent)
         if abs(power) > _EXPONENT_MAX:
-            raise QuantityError(f"the exponent of `{quantity}` is out of range", hint=_HINT)
+            raise _out_of_range(quantity)
         amount = _EXACT.scaleb(Decimal(number), power)
+    if amount.copy_abs() >= _TOO_MUCH:
+        raise _out_of_range(quantity)
     too_fine = _EXACT.remainder(amount, _FINEST) != 0
     return amount.quantize(_FINEST, ROUND_UP, _EXACT) if too_fine else amount
+
+
+def _out_of_range(quantity: str) -> QuantityError:
+    return QuantityError(f"`{quantity}` is out of all range", hint=_HINT)
 
 
 def as_int(quantity: Quantity | str) -> int:

@@ -3,7 +3,7 @@
 The sources that need a driver which this tree does not have are kept `Opaque`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -97,7 +97,7 @@ class PodCertificateProjection(Shape, frozen=True, kw_only=True):
 
 
 class VolumeProjection(Shape, frozen=True, kw_only=True):
-    """Exactly one is set."""
+    """At most one is set."""
 
     secret: SecretProjection | None = None
     downward_api: DownwardAPIProjection | None = msgspec.field(default=None, name="downwardAPI")
@@ -105,6 +105,10 @@ class VolumeProjection(Shape, frozen=True, kw_only=True):
     service_account_token: ServiceAccountTokenProjection | None = None
     cluster_trust_bundle: ClusterTrustBundleProjection | None = None
     pod_certificate: PodCertificateProjection | None = None
+
+    def sources(self) -> tuple[str, ...]:
+        """The JSON names of the sources that are set; several are one too many."""
+        return tuple(_set_fields(self))
 
 
 class ProjectedVolumeSource(Shape, frozen=True, kw_only=True):
@@ -168,10 +172,9 @@ class Volume(Shape, frozen=True, kw_only=True):
 
     def sources(self) -> tuple[str, ...]:
         """The JSON names of the sources that are set: one, in a sound volume."""
-        return tuple(
-            json_name
-            for name, json_name in zip(
-                self.__struct_fields__, self.__struct_encode_fields__, strict=True
-            )
-            if name != "name" and getattr(self, name) is not None
-        )
+        return tuple(field for field in _set_fields(self) if field != "name")
+
+
+def _set_fields(shape: Shape) -> Iterator[str]:
+    names = zip(shape.__struct_fields__, shape.__struct_encode_fields__, strict=True)
+    return (json_name for name, json_name in names if getattr(shape, name) is not None)

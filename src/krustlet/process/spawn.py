@@ -158,11 +158,7 @@ def _listen(directory: Path) -> socket.socket:
 @contextlib.contextmanager
 def _short(directory: Path) -> Iterator[str]:
     """A path to `directory` that leaves room for a name: a socket's may have 107 bytes in all."""
-    try:
-        descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        yield str(directory)
-        return
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield f"/proc/self/fd/{descriptor}"
     finally:

@@ -7,6 +7,7 @@ import msgspec
 
 from krustlet.base import KrustletError
 
+_LONG: Final = 400
 _SHOWN: Final = 50  # one wrong line, repeated by aliases, may bring any number of complaints
 
 
@@ -25,7 +26,13 @@ class Complaint(msgspec.Struct, frozen=True):
     def placed(self, name: str) -> str:
         """The message after `name:line:column: `, as far as they are known."""
         place = f"{name}:{self.line}:{self.column}" if self.line else name
-        return f"{place}: {self.message}"
+        return f"{place}: {_on_one_line(self.message)}"
+
+
+def _on_one_line(message: str) -> str:
+    """What a manifest holds is repeated in messages, and may be anything."""
+    shown = message if len(message) <= _LONG else f"{message[:_LONG]}…"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
 class ManifestError(SourceError):

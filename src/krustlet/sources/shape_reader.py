@@ -15,12 +15,12 @@ from msgspec.structs import FieldInfo, fields
 
 from krustlet.objects import FieldPath, Quantity, Shape, did_you_mean
 from krustlet.sources.errors import Complaint
-from krustlet.sources.scalars import YAML_TAG, NoScalar, scalar
+from krustlet.sources.scalars import MERGE_TAG, YAML_TAG, NoScalar, scalar
 from krustlet.sources.yaml_tree import complain, is_null
 
-_MERGE: Final = f"{YAML_TAG}merge"
 _COLLECTIONS: Final = (f"{YAML_TAG}map", f"{YAML_TAG}seq")
 _QUANTITY_HINT: Final = "such as 250m, 1.5 or 64Mi"
+_INT64: Final = range(-(1 << 63), 1 << 63)
 _SHORT: Final = 40  # what is longer helps nobody when it is shown again
 _BOOLS: Final = ("true", "false", "yes", "no", "on", "off")
 
@@ -54,7 +54,7 @@ class ShapeReader:
         own: dict[str, Entry] = {}
         merged: dict[str, Entry] = {}
         for key_node, value in node.value:
-            if key_node.tag == _MERGE:
+            if key_node.tag == MERGE_TAG:
                 for entry in self._merged(value, at):
                     merged.setdefault(entry.key, entry)
             elif (key := self._key(key_node, at)) is not None:
@@ -158,7 +158,18 @@ class ShapeReader:
         if isinstance(node, yaml.SequenceNode):
             items = enumerate(self.items(node, at))
             return [self._anything(item, at / index) for index, item in items]
-        return self._scalar(node, at)
+        return self._number(self._scalar(node, at), node, (), at)
+
+    def _number(
+        self, value: object, node: yaml.Node, wanted: tuple[object, ...], at: FieldPath
+    ) -> object:
+        """As JSON would carry it: `1.0` is as good a whole number as `1`, and 64 bits are all."""
+        if int in wanted and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and value not in _INT64:
+            self._complain(node, at, f"{value} needs more than 64 bits")
+            return UNSET
+        return value
 
     def _quantity(self, node: yaml.Node, at: FieldPath) -> object:
         """Numbers are fine too, and lose no digit."""
@@ -175,7 +186,7 @@ class ShapeReader:
         return UNSET
 
     def _word(self, node: yaml.Node, wanted: tuple[object, ...], at: FieldPath) -> object:
-        value = self._scalar(node, at)
+        value = self._number(self._scalar(node, at), node, wanted, at)
         if value is UNSET or (value is not None and type(value) in wanted):
             return value
         names = " or ".join(getattr(one, "__name__", str(one)) for one in wanted)

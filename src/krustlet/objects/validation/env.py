@@ -22,8 +22,8 @@ from krustlet.objects.validation.problem import (
     Problems,
     exactly_one,
     listed,
+    no_step_back,
     quantity,
-    relative_path,
     required,
 )
 from krustlet.objects.validation.syntax import config_key, dns_label, env_name, qualified_name
@@ -142,7 +142,7 @@ def _file_key_ref(
     yield from required(at / "key", selector.key)
     yield from env_name(at / "key", selector.key)
     yield from required(at / "path", selector.path)
-    yield from relative_path(at / "path", selector.path)
+    yield from no_step_back(at / "path", selector.path)
     yield from required(at / "volumeName", selector.volume_name)
     if selector.volume_name:
         yield from dns_label(at / "volumeName", selector.volume_name)

@@ -21,6 +21,7 @@ def volume_mounts(at: FieldPath, container: ContainerCommon, found: Collection[V
     first: dict[str, int] = {}
     for index, mount in enumerate(container.volume_mounts):
         yield from _mount(at / index, mount, found)
+        yield from _propagation(at / index / "mountPropagation", mount, container)
         path = mount.mount_path
         if path and first.setdefault(path, index) != index:
             taken = f"`{path}` is already taken by {at / first[path]}"
@@ -36,7 +37,6 @@ def _mount(at: FieldPath, mount: VolumeMount, found: Collection[Volume]) -> Prob
     yield from relative_path(at / "subPathExpr", mount.sub_path_expr)
     if mount.sub_path and mount.sub_path_expr:
         yield Problem(at / "subPathExpr", "cannot stand beside `subPath`", "keep one of the two")
-    yield from one_of(at / "mountPropagation", mount.mount_propagation, MountPropagation)
     yield from _recursive_read_only(at / "recursiveReadOnly", mount)
 
 
@@ -47,6 +47,14 @@ def _mount_path(at: FieldPath, path: str) -> Problems:
         yield Problem(at, f"`{path}` is not absolute", f"write `/{path}`")
     if ":" in path:
         yield Problem(at, f"`{path}` must not contain `:`")
+
+
+def _propagation(at: FieldPath, mount: VolumeMount, container: ContainerCommon) -> Problems:
+    yield from one_of(at, mount.mount_propagation, MountPropagation)
+    security = container.security_context
+    privileged = security is not None and security.privileged
+    if mount.mount_propagation == MountPropagation.BIDIRECTIONAL and not privileged:
+        yield Problem(at, "`Bidirectional` needs a privileged container")
 
 
 def _recursive_read_only(at: FieldPath, mount: VolumeMount) -> Problems:

@@ -21,6 +21,7 @@ from krustlet.objects.validation.syntax import (
     dns_subdomain,
     label_value,
     qualified_name,
+    search_domain,
 )
 from krustlet.objects.validation.volume import volumes
 from krustlet.objects.words import (
@@ -34,6 +35,7 @@ from krustlet.objects.words import (
 
 _DEADLINE_MOST_S: Final = 2**31 - 1
 _NAMESERVERS_MAX: Final = 3
+_HOSTNAME_MAX: Final = 64
 _SEARCHES_MAX: Final = 32
 _SEARCHES_MAX_CHARACTERS: Final = 2048
 _SPEC: Final = FieldPath(("spec",))
@@ -136,18 +138,32 @@ def _names(at: FieldPath, spec: PodSpec) -> Problems:
         "serviceAccountName": spec.service_account_name,
         "nodeName": spec.node_name,
         "priorityClassName": spec.priority_class_name,
-        "runtimeClassName": spec.runtime_class_name,
-        "hostnameOverride": spec.hostname_override,
     }
     for field, name in subdomains.items():
         if name:
             yield from dns_subdomain(at / field, name)
+    if spec.runtime_class_name is not None:
+        yield from dns_subdomain(at / "runtimeClassName", spec.runtime_class_name)
     for field, name in {"hostname": spec.hostname, "subdomain": spec.subdomain}.items():
         if name:
             yield from dns_label(at / field, name)
+    if spec.hostname_override is not None:
+        yield from _hostname_override(at / "hostnameOverride", spec.hostname_override, spec)
     for index, gate in enumerate(spec.readiness_gates):
         where = at / "readinessGates" / index / "conditionType"
         yield from qualified_name(where, gate.condition_type)
+    for index, scheduling in enumerate(spec.scheduling_gates):
+        yield from qualified_name(at / "schedulingGates" / index / "name", scheduling.name)
+
+
+def _hostname_override(at: FieldPath, name: str, spec: PodSpec) -> Problems:
+    yield from dns_subdomain(at, name)
+    if len(name) > _HOSTNAME_MAX:
+        yield Problem(at, f"{len(name)} characters are more than {_HOSTNAME_MAX}")
+    if spec.host_network:
+        yield Problem(at, "cannot stand beside `hostNetwork: true`")
+    if spec.set_hostname_as_fqdn:
+        yield Problem(at, "cannot stand beside `setHostnameAsFQDN: true`")
 
 
 def _dns(at: FieldPath, spec: PodSpec) -> Problems:
@@ -170,15 +186,18 @@ def _dns_config(at: FieldPath, config: PodDNSConfig) -> Problems:
         yield Problem(at / "nameservers", many)
     for index, address in enumerate(config.nameservers):
         yield from _address(at / "nameservers" / index, address)
-    if len(config.searches) > _SEARCHES_MAX:
-        yield Problem(
-            at / "searches", f"{len(config.searches)} domains are more than {_SEARCHES_MAX}"
-        )
-    if len(" ".join(config.searches)) > _SEARCHES_MAX_CHARACTERS:
-        long = f"has more than {_SEARCHES_MAX_CHARACTERS} characters together"
-        yield Problem(at / "searches", long)
+    yield from _searches(at / "searches", config.searches)
     for index, option in enumerate(config.options):
         yield from required(at / "options" / index / "name", option.name)
+
+
+def _searches(at: FieldPath, searches: Sequence[str]) -> Problems:
+    if len(searches) > _SEARCHES_MAX:
+        yield Problem(at, f"{len(searches)} domains are more than {_SEARCHES_MAX}")
+    if (length := len(" ".join(searches))) > _SEARCHES_MAX_CHARACTERS:
+        yield Problem(at, f"{length} characters are more than {_SEARCHES_MAX_CHARACTERS}")
+    for index, domain in enumerate(searches):
+        yield from search_domain(at / index, domain)
 
 
 def _address(at: FieldPath, text: str) -> Problems:

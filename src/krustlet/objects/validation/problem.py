@@ -100,6 +100,10 @@ def relative_path(at: FieldPath, value: str) -> Problems:
     """A path that stays below where it starts."""
     if value.startswith("/"):
         yield Problem(at, f"`{value}` must be relative", "drop the leading `/`")
+    yield from no_step_back(at, value)
+
+
+def no_step_back(at: FieldPath, value: str) -> Problems:
     if ".." in value.split("/"):
         yield Problem(at, f"`{value}` must not contain `..`")
 

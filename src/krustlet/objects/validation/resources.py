@@ -26,12 +26,15 @@ from krustlet.objects.words import ResizePolicy, RestartPolicy
 
 _STANDARD: Final = ("cpu", "memory", "ephemeral-storage")
 _HUGE_PAGES: Final = "hugepages-"
+_QUOTAS: Final = "requests."
 _RESIZABLE: Final = ("cpu", "memory")
 
 
 def resources(at: FieldPath, wanted: ResourceRequirements) -> Problems:
     yield from amounts(at / "limits", wanted.limits)
-    yield from amounts(at / "requests", wanted.requests)
+    # a request that was filled in from its limit has nothing wrong of its own
+    own = {name: q for name, q in wanted.requests.items() if wanted.limits.get(name) != q}
+    yield from amounts(at / "requests", own)
     for resource, request in wanted.requests.items():
         limit = wanted.limits.get(resource)
         yield from _request(at, resource, request=request, limit=limit)
@@ -46,7 +49,9 @@ def amounts(at: FieldPath, wanted: Mapping[str, Quantity]) -> Problems:
 
 
 def _resource_name(at: FieldPath, resource: str) -> Problems:
-    if "/" in resource:
+    if resource.startswith(_QUOTAS) and "/" in resource:
+        yield Problem(at, f"`{resource}` is what a quota calls `{resource.removeprefix(_QUOTAS)}`")
+    elif "/" in resource:
         yield from qualified_name(at, resource)
     elif resource not in _STANDARD and not resource.startswith(_HUGE_PAGES):
         hint = did_you_mean(resource, _STANDARD) or f"{listed(_STANDARD)} or a name with a domain"

@@ -10,6 +10,8 @@ from krustlet.objects.validation.problem import Problem, Problems
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*", re.ASCII)
+_SEARCH_LABEL = re.compile(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?", re.ASCII)
+_SEARCH = re.compile(rf"{_SEARCH_LABEL.pattern}(\.{_SEARCH_LABEL.pattern})*", re.ASCII)
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]", re.ASCII)
 _PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?", re.ASCII)
 _HEADER_NAME = re.compile(r"[-A-Za-z0-9]+", re.ASCII)
@@ -43,6 +45,13 @@ def dns_subdomain(at: FieldPath, value: str) -> Problems:
     """What most objects are called; RFC 1123."""
     if not is_subdomain(value):
         yield Problem(at, f"`{value}` cannot be a name here", _SUBDOMAIN_HINT)
+
+
+def search_domain(at: FieldPath, value: str) -> Problems:
+    """Of `resolv.conf`; here underscores do occur."""
+    domain = value.removesuffix(".")
+    if value != "." and (len(domain) > _SUBDOMAIN_MAX or not _SEARCH.fullmatch(domain)):
+        yield Problem(at, f"`{value}` cannot be searched", _SUBDOMAIN_HINT)
 
 
 def qualified_name(at: FieldPath, value: str) -> Problems:

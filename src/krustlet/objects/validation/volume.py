@@ -16,6 +16,7 @@ from krustlet.objects.validation.problem import (
     exactly_one,
     file_mode,
     listed,
+    no_step_back,
     one_of,
     quantity,
     relative_path,
@@ -92,8 +93,7 @@ def _source(at: FieldPath, volume: Volume) -> Problems:
 
 def _host_path(at: FieldPath, source: HostPathVolumeSource) -> Problems:
     yield from required(at / "path", source.path)
-    if ".." in source.path.split("/"):
-        yield Problem(at / "path", f"`{source.path}` must not contain `..`")
+    yield from no_step_back(at / "path", source.path)
     yield from one_of(at / "type", source.type, HostPathType)
 
 
@@ -147,11 +147,9 @@ def _projected(at: FieldPath, source: ProjectedVolumeSource) -> Problems:
 
 
 def _projection(at: FieldPath, projection: VolumeProjection) -> Problems:
-    known = dict(
-        zip(projection.__struct_encode_fields__, projection.__struct_fields__, strict=True)
-    )
-    found = [name for name, field in known.items() if getattr(projection, field) is not None]
-    yield from exactly_one(at, found, known)
+    found = projection.sources()
+    if len(found) > 1:
+        yield Problem(at, f"has several sources: {listed(found)}", "give each an item of its own")
     if projection.secret is not None:
         yield from _projected_object(at / "secret", projection.secret)
     if projection.config_map is not None:

@@ -1,0 +1,122 @@
+"""How `krustlet run` ends before its pod does: Ctrl-C at a real terminal, and kill -9."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.component.cli.conftest import Modules
+from tests.support.command import KRUSTLET, Command, processes_with
+from tests.support.terminal import CTRL_C, at_a_terminal
+from tests.support.until import until, until_not
+
+PATIENT = """
+apiVersion: v1
+kind: Pod
+metadata: {name: patient}
+spec:
+  terminationGracePeriodSeconds: 30
+  containers: [{name: c, image: "file:sleep.wasm"}]
+"""
+
+
+def test_ctrl_c_ends_the_pod_gracefully(krustlet: Command, module: Modules) -> None:
+    env = krustlet.environment({"TERM": "xterm"})
+    command = [*KRUSTLET, "run", module("sleep")]
+    with at_a_terminal(command, cwd=krustlet.directory, env=env) as terminal:
+        terminal.until(b"ready", within_s=30)
+        terminal.type(CTRL_C)
+        assert terminal.end(within_s=10) == 130
+        assert b"pod sleep: Failed (sleep: Error, exit code 143)" in terminal.seen
+        assert b"Traceback" not in terminal.seen
+
+
+def test_ctrl_c_while_compiling_starts_nothing(krustlet: Command, tmp_path: Path) -> None:
+    _write_a_module_that_takes_long_to_compile(tmp_path / "huge.wat")
+    env = krustlet.environment({"TERM": "xterm"})
+    command = [*KRUSTLET, "run", "huge.wat"]
+    with at_a_terminal(command, cwd=krustlet.directory, env=env) as terminal:
+        terminal.until(b"Compiling huge.wat", within_s=30)
+        terminal.type(CTRL_C)
+        assert terminal.end(within_s=10) == 130
+        assert b"Traceback" not in terminal.seen
+    until_not(lambda: processes_with("krustlet.wasm.compile"), within_s=5)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_grace_period(
+    krustlet: Command, module: Modules
+) -> None:
+    module("sleep")
+    (krustlet.directory / "pod.yaml").write_text(PATIENT)
+    env = krustlet.environment({"TERM": "xterm"})
+    with at_a_terminal([*KRUSTLET, "run", "pod.yaml"], cwd=krustlet.directory, env=env) as terminal:
+        terminal.until(b"ready", within_s=30)
+        _containers_ignore_sigterm(krustlet)
+        terminal.type(CTRL_C)
+        time.sleep(0.5)
+        assert terminal.process.poll() is None  # its container has not listened
+        typed = time.monotonic()
+        terminal.type(CTRL_C)
+        assert terminal.end(within_s=10) == 130
+        assert time.monotonic() - typed < 5
+        assert b"exit code 137" in terminal.seen
+
+
+@pytest.mark.parametrize("moment", ["starting", "running"])
+def test_kill_9_leaves_nothing_behind(krustlet: Command, module: Modules, moment: str) -> None:
+    name = module("sleep")
+    with krustlet.start("run", "-q", name) as process:
+        if moment == "running":
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        else:
+            until(lambda: list(krustlet.data.glob("runs/*/supervisor")), within_s=10)
+        process.kill()
+    until_not(krustlet.leftovers, within_s=5)
+
+
+def test_kill_9_of_the_supervisor_too_is_swept_by_the_next_run(
+    krustlet: Command, module: Modules
+) -> None:
+    with krustlet.start("run", "-q", module("sleep")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGSTOP)  # so that it does not clean up after its supervisor
+        for line in processes_with(str(krustlet.data)):
+            pid = int(line.partition(":")[0])
+            if pid != process.pid:
+                os.kill(pid, signal.SIGKILL)
+        process.kill()
+    until_not(lambda: processes_with(str(krustlet.data)), within_s=5)
+    assert list(krustlet.data.glob("runs/*"))
+    assert krustlet("run", "-q", module("hello")).code == 0
+    assert not list(krustlet.data.glob("runs/*"))
+
+
+def test_two_at_once_do_not_disturb_each_other(krustlet: Command, module: Modules) -> None:
+    with krustlet.start("run", "-q", module("sleep")) as sleeper:
+        assert sleeper.stdout is not None
+        assert sleeper.stdout.readline() == "ready\n"
+        for _ in range(3):
+            assert krustlet("run", "-q", module("hello")).stdout == "Hello, world!\n"
+        assert sleeper.poll() is None
+        sleeper.send_signal(signal.SIGINT)
+        assert sleeper.wait(timeout=10) == 130
+
+
+def _containers_ignore_sigterm(krustlet: Command) -> None:
+    """Stop the container's process: a stopped one takes no signal but SIGKILL to heart."""
+    for line in processes_with(str(krustlet.data)):
+        pid = int(line.partition(":")[0])
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        if len(name) == 15 and set(name) <= set("0123456789abcdef"):
+            os.kill(pid, signal.SIGSTOP)
+            return
+    raise AssertionError("no container is running")
+
+
+def _write_a_module_that_takes_long_to_compile(path: Path) -> None:
+    body = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (local.get 0)))\n" * 60_000
+    path.write_text(f'(module (func (export "_start") (local i32)\n{body}))')

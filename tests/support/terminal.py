@@ -1,0 +1,84 @@
+"""A terminal with a person at it: what is typed goes through the kernel's line discipline."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import subprocess
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+CTRL_C: Final = b"\x03"
+
+
+class Terminal:
+    """A command in the foreground of a terminal of its own."""
+
+    def __init__(self, master: int, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+        self.seen = b""
+        self._master = master
+
+    def type(self, keys: bytes) -> None:
+        """Press keys; Ctrl-C reaches the whole foreground process group, as it does for people."""
+        os.write(self._master, keys)
+
+    def until(self, text: bytes, *, within_s: float) -> None:
+        """Read until `text` has been shown.
+
+        Raises:
+            AssertionError: it was not; tells what was.
+        """
+        deadline = time.monotonic() + within_s
+        while text not in self.seen:
+            assert time.monotonic() < deadline, f"{text!r} not within {within_s} s: {self.seen!r}"
+            self._read(0.05)
+
+    def end(self, *, within_s: float) -> int:
+        """The command's exit code, once it has ended and all it said has been read."""
+        deadline = time.monotonic() + within_s
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"no end within {within_s} s: {self.seen!r}"
+            self._read(0.02)
+        while self._read(0):
+            pass
+        return self.process.returncode
+
+    def _read(self, wait_s: float) -> bool:
+        time.sleep(wait_s)
+        try:
+            self.seen += (data := os.read(self._master, 65536))
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: the last process on the terminal is gone
+            return False
+        return bool(data)
+
+
+@contextlib.contextmanager
+def at_a_terminal(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str]
+) -> Iterator[Terminal]:
+    """Run `command` as the foreground process group of a new session on a new terminal."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        cwd=cwd,
+        env=env,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(slave)
+    os.set_blocking(master, False)
+    try:
+        yield Terminal(master, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)

@@ -1,0 +1,32 @@
+"""Wait for something to become true, no longer than said; tell what was last seen."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], *, within_s: float) -> T:
+    """What `condition` answers once it is truthy.
+
+    Raises:
+        AssertionError: it never was; says what it answered last.
+    """
+    deadline = time.monotonic() + within_s
+    while not (seen := condition()):
+        assert time.monotonic() < deadline, f"not within {within_s} s; last seen: {seen!r}"
+        time.sleep(0.01)
+    return seen
+
+
+def until_not(condition: Callable[[], T], *, within_s: float) -> None:
+    """Wait until `condition` answers something empty.
+
+    Raises:
+        AssertionError: it never did; says what it answered last.
+    """
+    deadline = time.monotonic() + within_s
+    while seen := condition():
+        assert time.monotonic() < deadline, f"still so after {within_s} s: {seen!r}"
+        time.sleep(0.01)
