@@ -3,6 +3,8 @@
 import click
 from click.shell_completion import get_completion_class
 
+from krustlet.cli.words import COMPLETE_VARIABLE
+
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
@@ -18,4 +20,4 @@ def command(ctx: click.Context, shell: str) -> None:
     complete = get_completion_class(shell)
     assert complete is not None  # click.Choice lets through only shells that click knows
     root = ctx.find_root()
-    click.echo(complete(root.command, {}, "krustlet", "_KRUSTLET_COMPLETE").source())
+    click.echo(complete(root.command, {}, "krustlet", COMPLETE_VARIABLE).source())

@@ -9,13 +9,14 @@ import click
 
 from krustlet import __version__
 from krustlet.base.errors import KrustletError
-from krustlet.cli.words import INTERRUPTED, show_error
+from krustlet.cli.words import COMPLETE_VARIABLE, INTERRUPTED, show_error
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "completion": "completion",
     "run": "run",
     "version": "version",
 }
+_NAME: Final = "krustlet"
 _TARGETS: Final = (".wasm", ".wat", ".yaml", ".yml", ".json")
 
 
@@ -64,7 +65,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str] | None) -> int:
     try:
-        result: Any = krustlet.main(arguments, standalone_mode=False)
+        result: Any = krustlet.main(
+            arguments,
+            prog_name=_NAME,  # also as `python -m krustlet`
+            complete_var=COMPLETE_VARIABLE,
+            standalone_mode=False,
+        )
         return result if isinstance(result, int) else 0
     except click.ClickException as exc:
         exc.show()

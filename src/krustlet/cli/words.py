@@ -6,6 +6,7 @@ from typing import Final, TextIO
 
 import click
 
+COMPLETE_VARIABLE: Final = "_KRUSTLET_COMPLETE"
 INTERRUPTED: Final = 130
 _BOLD_RED: Final = "1;31"
 _CYAN: Final = "36"

@@ -37,3 +37,12 @@ class Modules:
         if not link.exists():
             link.symlink_to(self._guests.path(name))
         return link.name
+
+
+@pytest.fixture
+def slow(krustlet: Command) -> str:
+    """The file name of a module that takes a second or more to compile, and then ends at once."""
+    body = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (local.get 0)))\n" * 60_000
+    text = f'(module (memory (export "memory") 1) (func (export "_start") (local i32)\n{body}))'
+    (krustlet.directory / "slow.wat").write_text(text)
+    return "slow.wat"

@@ -46,7 +46,10 @@ metadata: {name: init}
 spec:
   restartPolicy: Never
   initContainers:
-    - {name: first, image: "file:write.wasm", args: [/v/f, one], volumeMounts: &v [{name: v, mountPath: /v}]}
+    - name: first
+      image: file:write.wasm
+      args: [/v/f, one]
+      volumeMounts: &v [{name: v, mountPath: /v}]
     - {name: second, image: "file:write.wasm", args: [/v/f, two], volumeMounts: *v}
   containers:
     - {name: app, image: "file:cat.wasm", args: [/v/f], volumeMounts: *v}

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 
@@ -45,7 +46,7 @@ def in_nanos(amount: Fraction) -> Fraction:
 def test_an_amount_is_its_number_times_its_suffix(number: str, suffix: str) -> None:
     amount = Fraction(number) * POWERS[suffix]
     if suffix.endswith("i"):
-        amount = max(-BINARY_MAX, min(amount, BINARY_MAX))
+        amount = max(Fraction(-BINARY_MAX), min(amount, Fraction(BINARY_MAX)))
 
     assert Fraction(exact(number + suffix)) == in_nanos(amount)
 
@@ -74,12 +75,9 @@ def test_thousandths_survive_being_written(thousandths: int) -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_is_a_quantity_or_a_quantity_error(text: str) -> None:
-    try:
+    with suppress(QuantityError):
         amount = exact(text)
-    except QuantityError as error:
-        assert error.hint == "write a number with an optional suffix: 250m, 1.5, 64Mi, 2G"
-    else:
-        assert exact(from_exact(amount)) * amount >= 0
+        assert abs(exact(from_exact(amount))) >= abs(amount)
 
 
 @pytest.mark.parametrize(
@@ -111,14 +109,17 @@ def test_what_kubernetes_reads(text: str, amount: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "+", "-", ".", "Ki", "m", "1 Ki", " 1", "1 ", "1ki", "1K", "1mi", "1e", "1e1.5", "0x1"]
-    + ["1_000", "1,5", "--1", "1m1", "NaN", "inf", "１", "1\n"],
-)  # fmt: skip
+    [
+        *("", " ", "+", "-", ".", "Ki", "m", "1 Ki", " 1", "1 ", "1\n", "1_000", "1,5", "--1"),
+        *("1ki", "1K", "1mi", "1e", "1e1.5", "0x1", "1m1", "NaN", "inf", "１"),
+    ],
+)
 def test_what_kubernetes_refuses(text: str) -> None:
     with pytest.raises(QuantityError) as caught:
         exact(text)
 
     assert caught.value.message == f"`{text}` is no quantity"
+    assert caught.value.hint == "write a number with an optional suffix: 250m, 1.5, 64Mi, 2G"
 
 
 @pytest.mark.parametrize("text", ["1e41", "1e100", "1e101", "-1e41", "1e-999999999", "1e999999999"])

@@ -26,7 +26,7 @@ def test_a_micro_time_has_six_digits() -> None:
 
 @given(seconds)
 def test_seconds_survive_being_written(second: int) -> None:
-    assert from_rfc3339(to_rfc3339(Instant(second))) == second
+    assert from_rfc3339(to_rfc3339(Instant(second))) == Instant(second)
 
 
 @given(st.integers(min_value=0, max_value=4_000_000_000_000_000))  # to the year 2096
@@ -61,10 +61,12 @@ def test_the_zero_time_of_go_is_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z", "2026-13-02T03:04:05Z"]
-    + ["2026-01-02T25:04:05Z", "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Z\n"]
-    + ["２026-01-02T03:04:05Z", "0001-01-01T00:00:00+23:59x"],
-)  # fmt: skip
+    [
+        *("", "now", "2026-01-02", "2026-01-02T03:04:05", "2026-01-02 03:04:05Z"),
+        *("2026-13-02T03:04:05Z", "2026-01-02T25:04:05Z", "2026-01-02T03:04:60Z"),
+        *("2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Z\n", "２026-01-02T03:04:05Z"),
+    ],
+)
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(TimestampError) as caught:
         from_rfc3339(text)

@@ -58,8 +58,9 @@ def _resource_name(at: FieldPath, resource: str) -> Problems:
         yield Problem(at, f"`{resource}` is no resource", hint)
 
 
-def _is_divisible(resource: str) -> bool:
-    return resource in _STANDARD
+def _is_countable(resource: str) -> bool:
+    """Devices and pages are handed out whole, and never to more than there are."""
+    return "/" in resource or resource.startswith(_HUGE_PAGES)
 
 
 def _whole(at: FieldPath, resource: str, amount: Quantity) -> Problems:
@@ -73,7 +74,7 @@ def _request(
 ) -> Problems:
     where = at / "requests" / resource
     if limit is None:
-        if not _is_divisible(resource):
+        if _is_countable(resource):
             yield Problem(where, "needs a limit of the same amount", f"see `{at / 'limits'}`")
         return
     asked, most = _readable(request), _readable(limit)
@@ -81,7 +82,7 @@ def _request(
         return
     if asked > most:
         yield Problem(where, f"`{request}` is more than the limit `{limit}`")
-    elif asked < most and not _is_divisible(resource):
+    elif asked < most and _is_countable(resource):
         yield Problem(where, f"`{request}` is not the limit `{limit}`", "it must be the same")
 
 

@@ -1,0 +1,57 @@
+"""`krustlet run` for a user without privileges."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Command
+from tests.support.guests import Guests
+from tests.support.ordinary_user import UID, as_ordinary_user
+from tests.support.until import until_not
+
+
+@pytest.fixture
+def krustlet(tmp_path_factory: pytest.TempPathFactory, guests: Guests) -> Iterator[Command]:
+    """A command that an ordinary user calls, in a directory of that user's."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("hello", "sleep"):
+        (home / f"{name}.wasm").write_bytes(guests.path(name).read_bytes())
+    if os.geteuid() == 0:
+        os.chown(home, UID, UID)
+    prefix = as_ordinary_user([home])
+    command = Command(home, prefix=[*prefix, str(home)] if prefix else ())
+    yield command
+    until_not(command.leftovers, within_s=5)
+
+
+def test_a_module_runs_without_root(krustlet: Command) -> None:
+    result = krustlet("run", "hello.wasm", HOME=str(krustlet.directory))
+    assert (result.code, result.stdout) == (0, "Hello, world!\n")
+    [walls] = [line for line in result.stderr.splitlines() if line.startswith("walls missing")]
+    assert "a user of its own" in walls
+
+
+def test_all_it_keeps_belongs_to_that_user(krustlet: Command) -> None:
+    assert krustlet("run", "hello.wasm").code == 0
+    owner = UID if os.geteuid() == 0 else os.getuid()
+    kept = [krustlet.data, *krustlet.data.rglob("*")]
+    assert len(kept) > 3
+    assert {path.stat().st_uid for path in kept} == {owner}
+
+
+def test_two_at_once_do_not_disturb_each_other(krustlet: Command) -> None:
+    with krustlet.start("run", "-q", "sleep.wasm", "1") as sleeper:
+        assert sleeper.stdout is not None
+        assert sleeper.stdout.readline() == "ready\n"
+        assert krustlet("run", "-q", "hello.wasm").stdout == "Hello, world!\n"
+        assert sleeper.stdout.read() == "done\n"
+        assert sleeper.wait(timeout=10) == 0
+
+
+def test_the_data_directory_lies_in_the_home_directory(krustlet: Command) -> None:
+    home = krustlet.directory
+    krustlet.data = home / ".krustlet"
+    assert krustlet("run", "-q", "hello.wasm", HOME=str(home), KRUSTLET_DATA_DIR="").code == 0
+    assert Path(home / ".krustlet" / "cache").is_dir()
