@@ -4,6 +4,7 @@ To know the project read `cli/run.py`, this, `sources/`, `pods/plan.py`, `pods/w
 `provider/contract.py`, in that order.
 """
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -70,6 +71,7 @@ def _runtime(settings: Settings) -> Runtime:
     supervisor = SupervisorSettings(
         directory=settings.root / _SUPERVISOR,
         runners=provider.runners,
+        import_paths=[path for path in sys.path if path],
         scratch=settings.root if settings.ephemeral else None,
     )
     return ProcessRuntime(provider, supervisor, settings.root)

@@ -1,6 +1,7 @@
 """One `krustlet run`: a kubelet for a few pods, its life bound to this process."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from typing import Final
@@ -22,6 +23,7 @@ from krustlet.settings import Settings
 
 _OVER: Final = ("Succeeded", "Failed")
 _FATAL: Final = ("Failed", "FailedMount", "FailedSync")  # what a cluster would try again for ever
+_KILLED_S: Final = 5.0  # a pod that is killed and not gone by then does not go by itself
 _SIGPIPE_CODE: Final = 128 + signal.SIGPIPE
 
 
@@ -156,7 +158,9 @@ class Session:
         await self._until(lambda: not self._present or len(self._signals) > told)
         for pod in self._target.pods:
             kubelet.pods.delete(pod.uid, grace_s=0)
-        await self._until(lambda: not self._present)
+        with contextlib.suppress(TimeoutError):  # whatever is left goes with the supervisor
+            async with asyncio.timeout(_KILLED_S):
+                await self._until(lambda: not self._present)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not condition():

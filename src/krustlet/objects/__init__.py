@@ -76,7 +76,6 @@ from krustlet.objects.security import (
 )
 from krustlet.objects.selector import KeyToPath, ObjectFieldSelector, ResourceFieldSelector
 from krustlet.objects.shape import Opaque, Shape
-from krustlet.objects.spelling import did_you_mean
 from krustlet.objects.status import (
     ContainerState,
     ContainerStateRunning,
@@ -270,7 +269,6 @@ __all__ = [
     "as_int",
     "container_requests",
     "default_pull_policy",
-    "did_you_mean",
     "exact",
     "expand",
     "expand_with",

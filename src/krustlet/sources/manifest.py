@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 import yaml
 from msgspec.structs import replace
 
+from krustlet.base import did_you_mean
 from krustlet.objects import (
     FieldPath,
     Pod,
     PodKey,
     PodStatus,
-    did_you_mean,
     validate,
     with_defaults,
 )

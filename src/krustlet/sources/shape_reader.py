@@ -6,6 +6,7 @@ person is told of each field that nobody knows and of each value of the wrong ty
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -13,7 +14,8 @@ import yaml
 from msgspec import UNSET
 from msgspec.structs import FieldInfo, fields
 
-from krustlet.objects import FieldPath, Quantity, Shape, did_you_mean
+from krustlet.base import did_you_mean
+from krustlet.objects import FieldPath, Quantity, Shape
 from krustlet.sources.errors import Complaint
 from krustlet.sources.scalars import MERGE_TAG, YAML_TAG, NoScalar, scalar
 from krustlet.sources.yaml_tree import complain, is_null
@@ -166,9 +168,13 @@ class ShapeReader:
         """As JSON would carry it: `1.0` is as good a whole number as `1`, and 64 bits are all."""
         if int in wanted and isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and value not in _INT64:
-            self._complain(node, at, f"{value} needs more than 64 bits")
-            return UNSET
+        match value:
+            case int() if value not in _INT64:
+                self._complain(node, at, f"{value} needs more than 64 bits")
+                return UNSET
+            case float() if not isfinite(value):
+                self._complain(node, at, f"`{node.value}` is a number that JSON does not have")
+                return UNSET
         return value
 
     def _quantity(self, node: yaml.Node, at: FieldPath) -> object:

@@ -1,6 +1,7 @@
 import pytest
 
-from krustlet.objects import FieldPath, RestartPolicy, did_you_mean, pod_key
+from krustlet.base import did_you_mean
+from krustlet.objects import FieldPath, RestartPolicy, pod_key
 
 
 def test_a_path_reads_as_it_is_written_in_a_manifest() -> None:

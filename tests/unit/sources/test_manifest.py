@@ -390,6 +390,14 @@ class TestFields:
 
         assert pod.spec.affinity == {"nodeAffinity": {"x": [1, 2.5, True, None, "a"]}}
 
+    @pytest.mark.parametrize("number", [".nan", "-.inf", "1e400"])
+    def test_numbers_that_json_does_not_have_are_refused(self, number: str) -> None:
+        text = f"{POD}  affinity: {{x: {number}}}\n"
+
+        assert refused(text).message == (
+            f"pod.yaml:9:17: spec.affinity.x: `{number}` is a number that JSON does not have"
+        )
+
 
 class TestAliases:
     def test_aliases_and_merges_are_followed(self) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from krustlet.base import did_you_mean
 from krustlet.objects.container import ContainerCommon
 from krustlet.objects.env import (
     ConfigMapKeySelector,
@@ -16,7 +17,6 @@ from krustlet.objects.env import (
 from krustlet.objects.path import FieldPath
 from krustlet.objects.selector import ObjectFieldSelector, ResourceFieldSelector
 from krustlet.objects.shape import Shape
-from krustlet.objects.spelling import did_you_mean
 from krustlet.objects.validation.problem import (
     Problem,
     Problems,

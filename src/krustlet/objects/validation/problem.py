@@ -5,10 +5,10 @@ from enum import StrEnum
 
 import msgspec
 
+from krustlet.base import did_you_mean
 from krustlet.objects.errors import QuantityError
 from krustlet.objects.path import FieldPath
 from krustlet.objects.quantity import exact
-from krustlet.objects.spelling import did_you_mean
 
 _PORT_MAX = 65535
 _FILE_MODE_MAX = 0o777

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
+from krustlet.base import did_you_mean
 from krustlet.objects.container import (
     ContainerCommon,
     ContainerResizePolicy,
@@ -12,7 +13,6 @@ from krustlet.objects.container import (
 from krustlet.objects.errors import QuantityError
 from krustlet.objects.path import FieldPath
 from krustlet.objects.quantity import Quantity, exact
-from krustlet.objects.spelling import did_you_mean
 from krustlet.objects.validation.problem import (
     Problem,
     Problems,
