@@ -199,23 +199,22 @@ async def start_to_exit(bench: Bench) -> list[Figure]:
 @measure
 async def idle_memory(bench: Bench) -> list[Figure]:
     """Memory that a sleeping container shares with nobody."""
-    pids = [(await bench.start("sleep")).pid for _ in range(_IDLE)]
+    ours = [await bench.start("sleep") for _ in range(_IDLE)]
     command = bench.bare("sleep")
+    null = asyncio.subprocess.DEVNULL
     bare = [
-        subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        await asyncio.create_subprocess_exec(*command, stdin=null, stdout=null)
         for _ in range(_IDLE)
     ]
-    await asyncio.sleep(1)
-    ours_kb = statistics.median(map(_private_kb, pids))
+    await asyncio.sleep(1)  # both print, then sleep
+    ours_kb = statistics.median(_private_kb(started.pid) for started in ours)
     bare_kb = statistics.median(_private_kb(process.pid) for process in bare)
-    for number, pid in enumerate(pids):
-        bench.supervisor.stop(f"bench{bench._number - number}", grace_s=5)
-        assert pid > 0
+    for started in ours:
+        bench.supervisor.stop(started.id, grace_s=5)
+        await bench.ended()
     for process in bare:
         process.kill()
-        process.wait()
-    for _ in pids:
-        await bench.ended()
+        await process.wait()
     beside = {"ours_kb": ours_kb, "bare_kb": bare_kb}
     return [Figure("idle_memory", round(ours_kb / bare_kb, 2), "× wasmtime run", "≤ 1.1", beside)]
 

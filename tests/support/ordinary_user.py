@@ -46,8 +46,10 @@ def _opened(wanted: Iterable[Path]) -> Iterable[str]:
             yield f"exec {number + 3}< {shlex.quote(str(path))}"
         yield f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(closed))}"
         for number, path in enumerate(sorted(paths)):
-            yield f"mkdir -p {shlex.quote(str(path))}"
-            yield f"mount --no-canonicalize --bind /proc/self/fd/{number + 3} {shlex.quote(str(path))}"
+            there = shlex.quote(str(path))
+            yield f"mkdir -p {there}"
+            # As it is: resolved, the descriptor's path would lead into the new, empty directory.
+            yield f"mount --no-canonicalize --bind /proc/self/fd/{number + 3} {there}"
             yield f"exec {number + 3}<&-"
 
 

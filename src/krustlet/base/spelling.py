@@ -30,5 +30,9 @@ def did_you_mean_file(path: Path) -> str:
         return f"there is no directory {path.parent}"
     except OSError:
         return ""  # what we may not list, we have nothing to propose from
-    found = nearest(path.name, names)
+    alike = {Path(name).stem: name for name in names if Path(name).suffix == path.suffix}
+    others = [name for name in names if name not in alike.values()]
+    if (stem := nearest(path.stem, alike)) is not None:  # a common suffix is no likeness
+        return f"did you mean {path.parent / alike[stem]}?"
+    found = nearest(path.name, others)
     return f"did you mean {path.parent / found}?" if found is not None else ""

@@ -21,5 +21,7 @@ def test_the_nearest_word_is_asked_for(word: str, question: str) -> None:
 def test_the_nearest_file_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "hello.wasm").touch()
     assert did_you_mean_file(tmp_path / "helo.wasm") == f"did you mean {tmp_path}/hello.wasm?"
+    assert did_you_mean_file(tmp_path / "hello.wsm") == f"did you mean {tmp_path}/hello.wasm?"
+    assert did_you_mean_file(tmp_path / "nope.wasm") == ""
     assert did_you_mean_file(tmp_path / "zzz") == ""
     assert did_you_mean_file(tmp_path / "no" / "x") == f"there is no directory {tmp_path}/no"
