@@ -42,7 +42,8 @@ class Modules:
 @pytest.fixture
 def slow(krustlet: Command) -> str:
     """The file name of a module that takes a second or more to compile, and then ends at once."""
-    body = "(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3)) (local.get 0)))\n" * 60_000
+    step = "(i32.store (local.get 0) (i32.mul (i32.load (local.get 0)) (i32.const {number})))\n"
+    body = "".join(step.format(number=number) for number in range(100_000))
     text = f'(module (memory (export "memory") 1) (func (export "_start") (local i32)\n{body}))'
     (krustlet.directory / "slow.wat").write_text(text)
     return "slow.wat"

@@ -87,7 +87,7 @@ def test_a_trap_names_the_functions(krustlet: Command, module: Modules) -> None:
 def test_a_trap_is_the_termination_message_too(krustlet: Command, module: Modules) -> None:
     terminated = _terminated(krustlet("run", "-o", "json", module("trap")).stdout)
     assert (terminated["exitCode"], terminated["reason"]) == (134, "Error")
-    assert "boom" in terminated["message"]
+    assert "boom" in str(terminated["message"])
 
 
 def test_stdout_and_stderr_stay_apart(krustlet: Command, module: Modules) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from krustlet.base import Unnamed, make_private_directory, write_atomically
-from krustlet.base import files as files_module
 
 
 def test_a_written_file_is_whole_and_private(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
                 raise OSError(95, "Operation not supported")
             return opened(path, flags, *rest)
 
-        monkeypatch.setattr(files_module.os, "open", without_tmpfile)
+        monkeypatch.setattr(os, "open", without_tmpfile)
     return str(request.param)
 
 
