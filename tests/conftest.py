@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.guests import Guests, default_cache
 
-pytest_plugins = ["pytester", "tests.support.skips"]
+pytest_plugins = ["pytester", "tests.support.golden", "tests.support.skips"]
 
 
 @pytest.fixture(scope="session")

@@ -8,22 +8,43 @@ safe is refused where passing over it would be dangerous. The tables below are t
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from krustlet.objects import ContainerCommon, Pod, PodSecurityContext, PodSpec, SecurityContext
+from krustlet.objects import (
+    DEFAULT_TERMINATION_MESSAGE_PATH,
+    ContainerCommon,
+    ContainerPort,
+    OSName,
+    Pod,
+    PodSecurityContext,
+    PodSpec,
+    RestartRuleAction,
+    SecurityContext,
+    TerminationMessagePolicy,
+)
 from krustlet.pods.state import Rejection
 from krustlet.volumes import notices
 
 IGNORED_REASON: Final = "FieldsIgnored"
 _UNSUPPORTED: Final = "PodFeatureUnsupported"
+_OTHER_OS: Final = "PodOSNotSupported"
 
 IGNORED_CONTAINER_FIELDS: Final[Mapping[str, Callable[[ContainerCommon], bool]]] = {
     "lifecycle": lambda c: c.lifecycle is not None,
     "livenessProbe": lambda c: c.liveness_probe is not None,
+    "ports": lambda c: any(map(_is_mapped, c.ports)),
     "readinessProbe": lambda c: c.readiness_probe is not None,
     "startupProbe": lambda c: c.startup_probe is not None,
     "resources": lambda c: bool(c.resources.limits or c.resources.requests),
-    "restartPolicyRules": lambda c: bool(c.restart_policy_rules),
+    "restartPolicyRules": lambda c: any(
+        rule.action != RestartRuleAction.RESTART for rule in c.restart_policy_rules
+    ),
     "securityContext": lambda c: c.security_context not in (None, SecurityContext()),
     "stdin": lambda c: c.stdin,
+    "terminationMessagePath": lambda c: (
+        c.termination_message_path not in ("", DEFAULT_TERMINATION_MESSAGE_PATH)
+    ),
+    "terminationMessagePolicy": lambda c: (
+        c.termination_message_policy not in ("", TerminationMessagePolicy.FILE)
+    ),
     "tty": lambda c: c.tty,
     "volumeDevices": lambda c: bool(c.volume_devices),
     "workingDir": lambda c: c.working_dir not in ("", "/"),
@@ -36,30 +57,42 @@ IGNORED_POD_FIELDS: Final[Mapping[str, Callable[[PodSpec], bool]]] = {
     "hostAliases": lambda s: bool(s.host_aliases),
     "hostIPC": lambda s: s.host_ipc,
     "hostPID": lambda s: s.host_pid,
+    "hostUsers": lambda s: s.host_users is False,
     "hostname": lambda s: bool(s.hostname),
+    "hostnameOverride": lambda s: bool(s.hostname_override),
     "readinessGates": lambda s: bool(s.readiness_gates),
+    "resourceClaims": lambda s: bool(s.resource_claims),
     "resources": lambda s: s.resources is not None,
     "securityContext": lambda s: s.security_context not in (None, PodSecurityContext()),
+    "setHostnameAsFQDN": lambda s: bool(s.set_hostname_as_fqdn),
     "shareProcessNamespace": lambda s: bool(s.share_process_namespace),
+    "subdomain": lambda s: bool(s.subdomain),
 }
 
 
+def _is_mapped(port: ContainerPort) -> bool:
+    """Whether it is to be reached under another number, or at one address of the host's only."""
+    return port.host_port not in (0, port.container_port) or bool(port.host_ip)
+
+
 def ignored(pod: Pod) -> Iterator[str]:
-    """One sentence for each thing the pod asks for in vain."""
+    """What the pod asks for in vain: a sentence for all fields, and one for each volume's wish."""
     fields = [f"spec.{name}" for name, asks in IGNORED_POD_FIELDS.items() if asks(pod.spec)]
-    for kind, containers in (
-        ("initContainers", pod.spec.init_containers),
-        ("containers", pod.spec.containers),
-    ):
-        for container in containers:
-            fields += [
-                f"spec.{kind}[{container.name}].{name}"
-                for name, asks in IGNORED_CONTAINER_FIELDS.items()
-                if asks(container)
-            ]
+    for path, container in _containers(pod.spec):
+        fields += [
+            f"{path}.{name}" for name, asks in IGNORED_CONTAINER_FIELDS.items() if asks(container)
+        ]
     if fields:
         yield f"has no effect here: {', '.join(fields)}"
     yield from notices(pod)
+
+
+def _containers(spec: PodSpec) -> Iterator[tuple[str, ContainerCommon]]:
+    """Those that are run here, each with its path."""
+    for container in spec.init_containers:
+        yield f"spec.initContainers[{container.name}]", container
+    for container in spec.containers:
+        yield f"spec.containers[{container.name}]", container
 
 
 def refusal(pod: Pod, *, uid: int) -> Rejection | None:
@@ -69,24 +102,28 @@ def refusal(pod: Pod, *, uid: int) -> Rejection | None:
         pod: defaulted and valid.
         uid: the user that containers run as, which is the kubelet's own.
     """
+    if pod.spec.os is not None and pod.spec.os.name != OSName.LINUX:
+        # Source: kubernetes pkg/kubelet/lifecycle/predicate.go
+        return Rejection(_OTHER_OS, "Failed to admit pod as the OS field doesn't match node OS")
     if uid == 0 and (field := _asks_for_another_user(pod.spec)) is not None:
         return Rejection(
             _UNSUPPORTED,
-            f"Pod was rejected: {field} is not supported yet, and without it the pod "
-            "would run as root",
+            f"{field} is not supported yet, and without it the pod would run as root",
         )
     return None
 
 
 def _asks_for_another_user(spec: PodSpec) -> str | None:
-    contexts: list[tuple[str, PodSecurityContext | SecurityContext | None]]
-    contexts = [("spec", spec.security_context)]
-    contexts += [(f"spec.containers[{c.name}]", c.security_context) for c in spec.all_containers()]
-    for path, context in contexts:
-        if context is None:
-            continue
-        if context.run_as_non_root:
-            return f"{path}.securityContext.runAsNonRoot"
-        if context.run_as_user:
-            return f"{path}.securityContext.runAsUser"
+    """The field that does; what a container says holds, where it is silent the pod's word does."""
+    of_pod = spec.security_context or PodSecurityContext()
+    for path, container in _containers(spec):
+        own = container.security_context or SecurityContext()
+        for name, value, inherited in (
+            ("runAsNonRoot", own.run_as_non_root, of_pod.run_as_non_root),
+            ("runAsUser", own.run_as_user, of_pod.run_as_user),
+        ):
+            if value:
+                return f"{path}.securityContext.{name}"
+            if value is None and inherited:
+                return f"spec.securityContext.{name}"
     return None

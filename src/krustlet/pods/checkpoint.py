@@ -5,21 +5,32 @@ Owns `<root>/pods/<uid>/state`. Holds facts about runs, never what a container i
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import structlog
 
-from krustlet.base import make_private_directory, write_atomically
+from krustlet.base import KrustletError, make_private_directory, write_atomically
 from krustlet.pods.state import PodState
 
-_NAME = "state"
+_NAME: Final = "state"
 
 log = structlog.get_logger(__name__)
 
 
+class BadPodUID(KrustletError):
+    """A uid that cannot name a directory of its own."""
+
+    reason = "FailedValidation"
+
+    def __init__(self, uid: str) -> None:
+        super().__init__(f"{uid!r} is no pod uid", hint="a uid is one word, such as a UUID")
+
+
 class Checkpoints:
-    """One file a pod. Survives a killed kubelet; a reboot voids it all the same."""
+    """One file a pod. Survives a killed kubelet; a power cut may cost it, as nothing is synced."""
 
     def __init__(self, root: Path) -> None:
         self._pods = root / "pods"
@@ -32,7 +43,7 @@ class Checkpoints:
         Raises:
             OSError: it could not be written; what was there before still is.
         """
-        directory = self._pods / state.uid
+        directory = self._directory(state.uid)
         try:
             write_atomically(directory / _NAME, self._encode(state))
         except FileNotFoundError:
@@ -40,13 +51,17 @@ class Checkpoints:
             write_atomically(directory / _NAME, self._encode(state))
 
     def load(self, uid: str) -> PodState | None:
-        """What was written of this pod; None if nothing was, or nothing readable."""
-        path = self._pods / uid / _NAME
+        """What was written of this pod; None if nothing was, or nothing readable.
+
+        Raises:
+            BadPodUID: no pod has such a uid.
+        """
+        path = self._directory(uid) / _NAME
         try:
             return self._decode(path.read_bytes())
         except FileNotFoundError:
             return None
-        except msgspec.MsgspecError as exc:
+        except (OSError, msgspec.MsgspecError) as exc:
             log.warning("checkpoint.unreadable", path=str(path), error=str(exc))
             return None
 
@@ -56,5 +71,16 @@ class Checkpoints:
             yield state.parent.name
 
     def remove(self, uid: str) -> None:
-        """Drop the pod's whole directory; whatever else lay in it is gone already."""
-        shutil.rmtree(self._pods / uid, ignore_errors=True)
+        """Drop the pod's whole directory; whatever else lay in it is gone already.
+
+        Raises:
+            OSError: something in it stays.
+        """
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self._directory(uid))
+
+    def _directory(self, uid: str) -> Path:
+        """Where the pod's things lie: right below `pods`, whatever the uid looks like."""
+        if uid in ("", ".", "..") or "/" in uid or "\0" in uid:
+            raise BadPodUID(uid)
+        return self._pods / uid

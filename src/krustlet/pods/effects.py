@@ -32,7 +32,7 @@ class Abandon(Effect, frozen=True):
 
 
 class Stop(Effect, frozen=True):
-    """Ask the container to end; kill it at `kill_at`."""
+    """Ask the container to end, so that it is killed at `kill_at`."""
 
     container: str
     attempt: int

@@ -114,4 +114,4 @@ class Finished(Fact, frozen=True):
 
 
 class Resumed(Fact, frozen=True):
-    """A new kubelet has taken over; tasks of the old one are gone without a word."""
+    """A new kubelet has taken over; what the old one had begun is in nobody's hands."""

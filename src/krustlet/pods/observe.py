@@ -44,17 +44,29 @@ from krustlet.pods.state import (
 
 RESTART_BACKOFF: Final = Backoff(initial_s=10, max_s=300)
 CREATE_BACKOFF: Final = Backoff(initial_s=10, max_s=300)
+# What it lacks, such as a Secret, may be made by anybody at any moment, and looking is cheap: the
+# kubelet's own pause between two syncs of a pod that failed.
+CONFIG_BACKOFF: Final = Backoff(initial_s=10, max_s=10)
+# Source: kubernetes pkg/util/goroutinemap/exponentialbackoff, which its volume manager goes by.
+MOUNT_BACKOFF: Final = Backoff(initial_s=0.5, max_s=122)
+
+_CONFIG_ERROR: Final = "CreateContainerConfigError"
 
 _replace = msgspec.structs.replace
 
 
 def observe(pod: PodState, fact: Fact) -> PodState:
     """The pod with `fact` known; the very same pod where the fact is old or says nothing new."""
+    after = _observe(pod, fact)
+    return pod if after == pod else after
+
+
+def _observe(pod: PodState, fact: Fact) -> PodState:
     match fact:
         case ContainerFact():
             return _observe_container(pod, fact)
         case DeletionAsked(by=by):
-            return _replace(pod, delete_by=min(by, pod.delete_by or by))
+            return _replace(pod, delete_by=_earlier(by, pod.delete_by))
         case Rejected(rejection=rejection):
             return _replace(pod, rejection=pod.rejection or rejection)
         case Finished():
@@ -65,28 +77,31 @@ def observe(pod: PodState, fact: Fact) -> PodState:
             return _observe_volumes(pod, fact)
 
 
+def _earlier(one: Instant, other: Instant | None) -> Instant:
+    return one if other is None else min(one, other)
+
+
+# containers -------------------------------------------------------------------------------------
+
+
 def _observe_container(pod: PodState, fact: ContainerFact) -> PodState:
     container = pod.containers.get(fact.container)
     if container is None:
         return pod
     if isinstance(fact, Creating):
-        after = _creating(container, fact)
-    elif fact.attempt != container.attempt:
+        return pod.with_container(_creating(container, fact))
+    if fact.attempt != container.attempt:
         return pod  # late word of an attempt that is over
-    else:
-        after = _observe_attempt(container, fact)
-    return pod if after is container else pod.with_container(after)
+    return pod.with_container(_observe_attempt(container, fact))
 
 
 def _creating(container: ContainerState, fact: Creating) -> ContainerState:
-    if container.run not in (Run.WAITING, Run.ENDED) or fact.attempt <= container.attempt:
+    if container.is_live or fact.attempt <= container.attempt:
         return container
-    has_run = container.end is not None
     return container.to(
         Run.CREATING,
         attempt=fact.attempt,
         container_id=fact.container_id,
-        restarts=container.restarts + (container.run is Run.ENDED and has_run),
         started_at=None,
     )
 
@@ -96,15 +111,16 @@ def _observe_attempt(container: ContainerState, fact: ContainerFact) -> Containe
         case Run.CREATING, ImageResolved(image_id=image_id):
             return _replace(container, image_id=image_id)
         case Run.CREATING, Started(at=at):
-            return container.to(Run.RUNNING, started_at=at, waiting=None)
+            return _started(container, at)
         case Run.CREATING, CreateFailed():
             return _create_failed(container, fact)
         case Run.CREATING, CreateAbandoned():
             return container.to(Run.WAITING)
         case Run.RUNNING | Run.STOPPING, Stopping(kill_at=kill_at):
-            kill_at = min(kill_at, container.kill_at or kill_at)
-            return container.to(Run.STOPPING, kill_at=kill_at)
-        case Run.CREATING | Run.RUNNING | Run.STOPPING, Exited():
+            return container.to(Run.STOPPING, kill_at=_earlier(kill_at, container.kill_at))
+        case Run.CREATING, Exited(at=at):  # its start was never heard of: the kubelet was away
+            return _exited(_started(container, at), fact)
+        case Run.RUNNING | Run.STOPPING, Exited():
             return _exited(container, fact)
         case Run.WAITING | Run.ENDED, BackedOff(reason=reason, message=message):
             return _replace(container, waiting=Waiting(reason, message))
@@ -112,24 +128,34 @@ def _observe_attempt(container: ContainerState, fact: ContainerFact) -> Containe
             return container
 
 
+def _started(container: ContainerState, at: Instant) -> ContainerState:
+    return container.to(
+        Run.RUNNING,
+        restarts=container.restarts_once_started,
+        started_at=at,
+        waiting=None,
+        create_failures=0,
+        idle_since=None,
+        retry_at=None,
+    )
+
+
 def _create_failed(container: ContainerState, fact: CreateFailed) -> ContainerState:
-    failures = container.failures + 1
+    failures = container.create_failures + 1
+    backoff = CONFIG_BACKOFF if fact.reason == _CONFIG_ERROR else CREATE_BACKOFF
     return container.to(
         Run.WAITING,
         waiting=Waiting(fact.reason, fact.message),
-        failures=failures,
-        failed_at=fact.at,
-        # Unlike a restart, the first retry waits too: nothing has run in between.
-        retry_at=Instant(fact.at + CREATE_BACKOFF.wait_s(failures + 1)),
+        create_failures=failures,
+        idle_since=fact.at,
+        retry_at=_retry_at(backoff, failures, fact.at),
     )
 
 
 def _exited(container: ContainerState, fact: Exited) -> ContainerState:
-    if container.run is Run.CREATING:  # its start was never heard of: the kubelet was away
-        container = container.to(Run.RUNNING, started_at=fact.at)
     started_at = container.started_at if container.started_at is not None else fact.at
-    lasted = fact.at - started_at > RESTART_BACKOFF.forget_after_s
-    failures = 1 if lasted else container.failures + 1
+    has_lasted = fact.at - started_at > RESTART_BACKOFF.forget_after_s
+    short_runs = 1 if has_lasted else container.short_runs + 1
     return container.to(
         Run.ENDED,
         end=End(
@@ -142,11 +168,19 @@ def _exited(container: ContainerState, fact: Exited) -> ContainerState:
         ),
         previous=container.end,
         waiting=None,
-        failures=failures,
-        failed_at=fact.at,
-        retry_at=Instant(fact.at + RESTART_BACKOFF.wait_s(failures)),
+        short_runs=short_runs,
+        idle_since=fact.at,
+        retry_at=Instant(fact.at + RESTART_BACKOFF.wait_s(short_runs)),
         kill_at=None,
     )
+
+
+def _retry_at(backoff: Backoff, failures: int, failed_at: Instant) -> Instant:
+    """Unlike a restart, the first retry waits too: nothing has run in between."""
+    return Instant(failed_at + backoff.wait_s(failures + 1))
+
+
+# volumes ----------------------------------------------------------------------------------------
 
 
 def _observe_volumes(pod: PodState, fact: Fact) -> PodState:
@@ -158,10 +192,10 @@ def _observe_volumes(pod: PodState, fact: Fact) -> PodState:
             after = VolumesState(are=VolumesAre.MOUNTED)
         case VolumesAre.MOUNTING, MountFailed(at=at):
             after = _volumes_failed(volumes, VolumesAre.ABSENT, at)
-        case VolumesAre.UNMOUNTING, UnmountFailed(at=at):
-            after = _volumes_failed(volumes, VolumesAre.MOUNTED, at)
         case ((VolumesAre.MOUNTED | VolumesAre.ABSENT), Unmounting()):
             after = _replace(volumes, are=VolumesAre.UNMOUNTING, retry_at=None)
+        case VolumesAre.UNMOUNTING, UnmountFailed(at=at):
+            after = _volumes_failed(volumes, VolumesAre.MOUNTED, at)
         case VolumesAre.UNMOUNTING, Unmounted():
             after = VolumesState(are=VolumesAre.GONE)
         case _:
@@ -171,16 +205,21 @@ def _observe_volumes(pod: PodState, fact: Fact) -> PodState:
 
 def _volumes_failed(volumes: VolumesState, are: VolumesAre, at: Instant) -> VolumesState:
     failures = volumes.failures + 1
-    retry_at = Instant(at + CREATE_BACKOFF.wait_s(failures + 1))
-    return VolumesState(are=are, failures=failures, retry_at=retry_at)
+    return VolumesState(are=are, failures=failures, retry_at=_retry_at(MOUNT_BACKOFF, failures, at))
+
+
+# a new kubelet ----------------------------------------------------------------------------------
 
 
 def _resume(pod: PodState) -> PodState:
     """What was in the old kubelet's hands is in nobody's: take it up again from before it."""
-    match pod.volumes.are:
-        case VolumesAre.MOUNTING:
-            return _replace(pod, volumes=_replace(pod.volumes, are=VolumesAre.ABSENT))
-        case VolumesAre.UNMOUNTING:
-            return _replace(pod, volumes=_replace(pod.volumes, are=VolumesAre.MOUNTED))
-        case _:
-            return pod
+    volumes = pod.volumes
+    if volumes.are is not VolumesAre.GONE:
+        volumes = _replace(volumes, are=VolumesAre.ABSENT)
+    containers = {name: _ask_again(container) for name, container in pod.containers.items()}
+    return _replace(pod, volumes=volumes, containers=containers)
+
+
+def _ask_again(container: ContainerState) -> ContainerState:
+    """It may have died between writing down that a container is to stop, and stopping it."""
+    return container.to(Run.RUNNING) if container.run is Run.STOPPING else container

@@ -6,16 +6,18 @@ from typing import Protocol
 
 import msgspec
 
+from krustlet.base import Clock
 from krustlet.images import Image, PullPolicy
 from krustlet.objects import Pod, PodStatus
+from krustlet.pods.checkpoint import Checkpoints
+from krustlet.pods.projection import HostAddress
+from krustlet.provider import Runtime
 
 
 class Images(Protocol):
     """Brings images to this node."""
 
-    async def ensure(
-        self, reference_text: str, *, policy: PullPolicy, relative_to: Path
-    ) -> Image:
+    async def ensure(self, reference_text: str, *, policy: PullPolicy, relative_to: Path) -> Image:
         """See `krustlet.images.Puller.ensure`."""
 
 
@@ -57,3 +59,20 @@ class Sink(Protocol):
 
     def gone(self, pod: Pod) -> None:
         """Nothing of the pod is left on this node."""
+
+
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """What every worker of a node works with.
+
+    Attributes:
+        logs: the directory of pod logs, `/var/log/pods` on a node.
+    """
+
+    images: Images
+    volumes: Volumes
+    runtime: Runtime
+    checkpoints: Checkpoints
+    sink: Sink
+    clock: Clock
+    logs: Path
+    address: HostAddress = HostAddress()

@@ -1,0 +1,183 @@
+"""Bring the containers of one pod up: the image, what it is started with, the start itself.
+
+Owns the tries that are on. Leaves when to try, and how long to wait after a failure, to `plan`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+
+from krustlet.base import KrustletError
+from krustlet.images import Image, ImageError, PullPolicy
+from krustlet.objects import ContainerCommon, Pod
+from krustlet.pods.env import arguments, environment
+from krustlet.pods.facts import CreateAbandoned, CreateFailed, Fact, ImageResolved
+from krustlet.pods.naming import log_path
+from krustlet.pods.ports import Means
+from krustlet.pods.reporter import Reporter
+from krustlet.provider import ContainerRequest
+from krustlet.volumes import resolve_mounts
+
+_BUG: Final = "CreateContainerError"
+
+
+class Spawn(Protocol):
+    """Begins a task of the worker's; a bug in it becomes the fact that `failed` makes of it."""
+
+    def __call__(
+        self, work: Callable[[], Awaitable[None]], *, name: str, failed: Callable[[str], Fact]
+    ) -> asyncio.Task[None]:
+        """Begin `work` under `name`."""
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try to run a container.
+
+    Attributes:
+        number: numbers the tries; see `ContainerState.attempt`.
+        container_id: what the runtime is to know this run by.
+        restart: how many runs came before.
+    """
+
+    container: ContainerCommon
+    number: int
+    container_id: str
+    restart: int
+
+
+class Starter:
+    """Starts containers of one pod; each attempt ends in a fact, whatever happens."""
+
+    def __init__(
+        self,
+        pod: Pod,
+        means: Means,
+        reporter: Reporter,
+        *,
+        directory: Path,
+        tell: Callable[[Fact], None],
+        spawn: Spawn,
+    ) -> None:
+        """Keep what it is given.
+
+        Args:
+            directory: where relative image references begin.
+            tell: takes the facts.
+        """
+        self._pod = pod
+        self._means = means
+        self._reporter = reporter
+        self._directory = directory
+        self._tell = tell
+        self._spawn = spawn
+        self._abandonable: dict[str, asyncio.Task[None]] = {}
+
+    def begin(self, attempt: Attempt, volumes: Mapping[str, Path]) -> None:
+        """Try to run a container of which no other attempt is on.
+
+        Args:
+            volumes: where each of the pod's volumes is mounted, by name.
+        """
+        name = attempt.container.name
+        task = self._spawn(
+            lambda: self._run(attempt, volumes),
+            name=f"pod.start:{name}",
+            failed=lambda bug: self._create_failed(attempt, reason=_BUG, message=bug),
+        )
+        self._abandonable[name] = task
+        task.add_done_callback(partial(self._on_done, attempt))
+
+    def abandon(self, name: str) -> None:
+        """Give up the attempt, unless its process is on its way already."""
+        if (task := self._abandonable.get(name)) is not None:
+            task.cancel()
+
+    def _on_done(self, attempt: Attempt, task: asyncio.Task[None]) -> None:
+        # Not in an `except` of the task itself: cancelled early, it never gets to run at all.
+        if task.cancelled():
+            name = attempt.container.name
+            self._tell(CreateAbandoned(container=name, attempt=attempt.number))
+
+    async def _run(self, attempt: Attempt, volumes: Mapping[str, Path]) -> None:
+        name = attempt.container.name
+        try:
+            try:
+                request = await self._prepare(attempt, volumes)
+            finally:
+                # From here on there is a process, or word of why not: nothing to abandon.
+                self._abandonable.pop(name, None)
+            await self._start(request)
+        except KrustletError as exc:
+            self._warn(attempt, exc)
+            self._tell(self._create_failed(attempt, reason=exc.reason, message=exc.message))
+
+    async def _prepare(self, attempt: Attempt, volumes: Mapping[str, Path]) -> ContainerRequest:
+        name = attempt.container.name
+        image = await self._image(attempt.container)
+        self._tell(ImageResolved(container=name, attempt=attempt.number, image_id=image.digest))
+        return await self._request(attempt, image, volumes)
+
+    async def _image(self, container: ContainerCommon) -> Image:
+        policy = PullPolicy(container.image_pull_policy)
+        image = await self._means.images.ensure(
+            container.image, policy=policy, relative_to=self._directory
+        )
+        self._reporter.tell(
+            "Pulled",
+            f'Container image "{container.image}" already present on machine',
+            container=container.name,
+        )
+        await self._means.runtime.prepare(image)
+        return image
+
+    async def _request(
+        self, attempt: Attempt, image: Image, volumes: Mapping[str, Path]
+    ) -> ContainerRequest:
+        container = attempt.container
+        env = environment(container)
+        words = arguments(container, env)
+        mounts = await asyncio.to_thread(resolve_mounts, container, volumes, env)
+        return ContainerRequest(
+            id=attempt.container_id,
+            pod=f"{self._pod.namespace}/{self._pod.name}",
+            pod_uid=self._pod.uid,
+            container=container.name,
+            restart=attempt.restart,
+            image=image,
+            argv=[*(words.command or (None,)), *words.args],
+            env=env,
+            mounts=mounts,
+            working_dir=container.working_dir,
+            log=str(log_path(self._means.logs, self._pod, container.name, attempt.restart)),
+        )
+
+    async def _start(self, request: ContainerRequest) -> None:
+        try:
+            await self._means.runtime.start(request)
+        except KrustletError:
+            raise  # nothing of it is left
+        except Exception:
+            # A bug, so nobody knows. It must not run on beside the next attempt.
+            self._means.runtime.stop(request.id, grace_s=0)
+            raise
+
+    def _warn(self, attempt: Attempt, exc: KrustletError) -> None:
+        container = attempt.container
+        if isinstance(exc, ImageError):
+            message = f'Failed to pull image "{container.image}": {exc.message}'
+        else:
+            message = f"Error: {exc.message}"
+        self._reporter.warn("Failed", message, container=container.name, hint=exc.hint)
+
+    def _create_failed(self, attempt: Attempt, *, reason: str, message: str) -> CreateFailed:
+        return CreateFailed(
+            container=attempt.container.name,
+            attempt=attempt.number,
+            reason=reason,
+            message=message,
+            at=self._means.clock.now(),
+        )

@@ -1,0 +1,250 @@
+"""What of a pod is refused, and what is passed over."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from krustlet.objects import (
+    Capabilities,
+    ContainerPort,
+    ContainerRestartRule,
+    EmptyDirVolumeSource,
+    EphemeralContainer,
+    HostAlias,
+    Lifecycle,
+    Pod,
+    PodDNSConfig,
+    PodOS,
+    PodReadinessGate,
+    PodSecurityContext,
+    Probe,
+    Quantity,
+    ResourceRequirements,
+    SecurityContext,
+    Volume,
+    VolumeDevice,
+)
+from krustlet.pods import Rejection, ignored, refusal
+from krustlet.pods.admission import IGNORED_CONTAINER_FIELDS, IGNORED_POD_FIELDS
+from tests.support.fake_node import FakeNode
+from tests.support.pods import a_container, a_pod, a_sidecar
+from tests.support.virtual_time import in_virtual_time
+
+OF_CONTAINERS: dict[str, dict[str, Any]] = {
+    "lifecycle": {"lifecycle": Lifecycle()},
+    "livenessProbe": {"liveness_probe": Probe()},
+    "ports": {"ports": (ContainerPort(container_port=80, host_port=8080),)},
+    "readinessProbe": {"readiness_probe": Probe()},
+    "startupProbe": {"startup_probe": Probe()},
+    "resources": {"resources": ResourceRequirements(limits={"cpu": Quantity("1")})},
+    "restartPolicyRules": {
+        "restart_policy_rules": (ContainerRestartRule(action="RestartAllContainers"),)
+    },
+    "securityContext": {
+        "security_context": SecurityContext(capabilities=Capabilities(add=("NET_ADMIN",)))
+    },
+    "stdin": {"stdin": True},
+    "terminationMessagePath": {"termination_message_path": "/tmp/last-words"},
+    "terminationMessagePolicy": {"termination_message_policy": "FallbackToLogsOnError"},
+    "tty": {"tty": True},
+    "volumeDevices": {"volume_devices": (VolumeDevice(name="disk", device_path="/dev/x"),)},
+    "workingDir": {"working_dir": "/srv"},
+}
+
+OF_PODS: dict[str, dict[str, Any]] = {
+    "activeDeadlineSeconds": {"active_deadline_seconds": 60},
+    "dnsConfig": {"dns_config": PodDNSConfig()},
+    "ephemeralContainers": {"ephemeral_containers": (EphemeralContainer(name="debug"),)},
+    "hostAliases": {"host_aliases": (HostAlias(ip="10.0.0.1"),)},
+    "hostIPC": {"host_ipc": True},
+    "hostPID": {"host_pid": True},
+    "hostUsers": {"host_users": False},
+    "hostname": {"hostname": "web-1"},
+    "hostnameOverride": {"hostname_override": "web-1"},
+    "readinessGates": {"readiness_gates": (PodReadinessGate(condition_type="x"),)},
+    "resourceClaims": {"resource_claims": ({"name": "gpu"},)},
+    "resources": {"resources": ResourceRequirements(limits={"cpu": Quantity("1")})},
+    "securityContext": {"security_context": PodSecurityContext(fs_group=1000)},
+    "setHostnameAsFQDN": {"set_hostname_as_fqdn": True},
+    "shareProcessNamespace": {"share_process_namespace": True},
+    "subdomain": {"subdomain": "web"},
+}
+
+
+def test_every_field_of_the_tables_is_tried_here() -> None:
+    assert OF_CONTAINERS.keys() == IGNORED_CONTAINER_FIELDS.keys()
+    assert OF_PODS.keys() == IGNORED_POD_FIELDS.keys()
+
+
+@pytest.mark.parametrize("field", OF_CONTAINERS)
+def test_a_field_of_a_container_that_means_nothing_is_told_of(field: str) -> None:
+    app, init = a_container(**OF_CONTAINERS[field]), a_sidecar("log", **OF_CONTAINERS[field])
+    assert list(ignored(a_pod(app, init=(init,)))) == [
+        f"has no effect here: spec.initContainers[log].{field}, spec.containers[app].{field}"
+    ]
+
+
+@pytest.mark.parametrize("field", OF_PODS)
+def test_a_field_of_a_pod_that_means_nothing_is_told_of(field: str) -> None:
+    assert list(ignored(a_pod(**OF_PODS[field]))) == [f"has no effect here: spec.{field}"]
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(a_pod(), id="a-plain-one"),
+        pytest.param(
+            a_pod(a_container(ports=(ContainerPort(container_port=80, host_port=80),))),
+            id="a-port-under-its-own-number",
+        ),
+        pytest.param(
+            a_pod(
+                a_container(
+                    restart_policy="Never",
+                    restart_policy_rules=(ContainerRestartRule(action="Restart"),),
+                )
+            ),
+            id="a-rule-that-is-followed",
+        ),
+        pytest.param(
+            a_pod(
+                a_container(security_context=SecurityContext(), working_dir="/"),
+                security_context=PodSecurityContext(),
+                host_users=True,
+            ),
+            id="what-says-nothing",
+        ),
+    ],
+)
+def test_what_has_its_effect_is_not_told_of(pod: Pod) -> None:
+    assert list(ignored(pod)) == []
+
+
+def test_wishes_of_volumes_are_told_of() -> None:
+    cache = Volume(name="cache", empty_dir=EmptyDirVolumeSource(medium="Memory"))
+    (told,) = ignored(a_pod(volumes=(cache,)))
+    assert "medium Memory" in told
+
+
+# refused ----------------------------------------------------------------------------------------
+
+
+def as_user(user: int) -> SecurityContext:
+    return SecurityContext(run_as_user=user)
+
+
+@pytest.mark.parametrize(
+    ("pod", "field"),
+    [
+        pytest.param(
+            a_pod(security_context=PodSecurityContext(run_as_user=1000)),
+            "spec.securityContext.runAsUser",
+            id="the-pod-asks-for-a-user",
+        ),
+        pytest.param(
+            a_pod(security_context=PodSecurityContext(run_as_non_root=True)),
+            "spec.securityContext.runAsNonRoot",
+            id="the-pod-will-not-be-root",
+        ),
+        pytest.param(
+            a_pod(a_container(security_context=as_user(1000))),
+            "spec.containers[app].securityContext.runAsUser",
+            id="a-container-asks-for-a-user",
+        ),
+        pytest.param(
+            a_pod(init=(a_container("first", security_context=as_user(1000)),)),
+            "spec.initContainers[first].securityContext.runAsUser",
+            id="an-init-container-asks-for-a-user",
+        ),
+        pytest.param(
+            a_pod(
+                a_container("one", security_context=as_user(0)),
+                a_container("two"),
+                security_context=PodSecurityContext(run_as_user=1000),
+            ),
+            "spec.securityContext.runAsUser",
+            id="one-of-two-containers-takes-the-pods-user",
+        ),
+    ],
+)
+def test_root_does_not_run_what_asks_for_another_user(pod: Pod, field: str) -> None:
+    rejection = refusal(pod, uid=0)
+    assert rejection is not None
+    assert rejection.reason == "PodFeatureUnsupported"
+    assert rejection.message.startswith(f"{field} is not supported yet")
+    assert refusal(pod, uid=1000) is None
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(a_pod(), id="nobody-asks"),
+        pytest.param(a_pod(a_container(security_context=as_user(0))), id="root-is-asked-for"),
+        pytest.param(
+            a_pod(
+                a_container(security_context=SecurityContext(run_as_non_root=False)),
+                security_context=PodSecurityContext(run_as_non_root=True),
+            ),
+            id="the-container-overrules-the-pod",
+        ),
+        pytest.param(a_pod(os=PodOS(name="linux")), id="of-this-system"),
+    ],
+)
+def test_root_runs_the_rest(pod: Pod) -> None:
+    assert refusal(pod, uid=0) is None
+
+
+def test_a_pod_for_another_system_is_refused_by_everybody() -> None:
+    for uid in (0, 1000):
+        assert refusal(a_pod(os=PodOS(name="windows")), uid=uid) == Rejection(
+            "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
+        )
+
+
+# told -------------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_a_refused_pod_fails_starts_nothing_and_can_be_deleted(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    pod = a_pod(os=PodOS(name="windows"))
+    async with node.kubelet() as pods:
+        pods.add(pod, directory=tmp_path)
+        status = await node.sink.until_phase("Failed")
+        await asyncio.sleep(1000)
+        pods.delete(pod.uid, grace_s=30)
+        await node.sink.until_gone()
+    why = "Failed to admit pod as the OS field doesn't match node OS"
+    assert (status.reason, status.message) == ("PodOSNotSupported", f"Pod was rejected: {why}")
+    assert node.sink.phases() == ["Pending", "Failed"][-len(node.sink.phases()) :]
+    assert node.sink.told(kind="Warning") == [f"PodOSNotSupported: {why}"]
+    assert node.runtime.requests == []
+    assert node.volumes.mount_trip.touched == 0
+
+
+@in_virtual_time
+async def test_what_is_passed_over_is_told_once(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    pod = a_pod(a_container(tty=True))
+    for _ in range(2):
+        async with node.kubelet() as pods:
+            pods.add(pod, directory=tmp_path)
+            await node.sink.until_phase("Running")
+    assert node.sink.told(kind="Warning") == [
+        "FieldsIgnored: has no effect here: spec.containers[app].tty"
+    ]
+
+
+@pytest.mark.root
+@in_virtual_time
+async def test_the_kubelets_own_user_decides(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    assert os.getuid() == 0
+    pod = replace(a_pod(security_context=PodSecurityContext(run_as_user=1000)))
+    async with node.kubelet() as pods:
+        pods.add(pod, directory=tmp_path)
+        await node.sink.until_phase("Failed")
