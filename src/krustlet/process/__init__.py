@@ -4,9 +4,8 @@ The kubelet's end (`connect`, `Supervisor`) is loaded when it is first named: th
 zygote imports this package too, and each container would carry asyncio along.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from krustlet.base.lazy import load_on_demand
 from krustlet.process.messages import End, Ended, Known, Launch, Started
 from krustlet.process.records import Record, boot_id, read_record
 from krustlet.process.runner import (
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
         StartRefused,
         SupervisorUnavailable,
     )
+    from krustlet.process.logfile import LogEntry, follow_log
+    from krustlet.process.spawn import SupervisorSettings
+    from krustlet.process.walls import MISSING_WALLS
 
 __all__ = [
     "ERROR",
@@ -50,17 +52,22 @@ __all__ = [
     "read_record",
 ]
 
-__getattr__ = load_on_demand(
-    __name__,
-    {
-        "LogEntry": "logfile",
-        "MISSING_WALLS": "walls",
-        "ProcessError": "errors",
-        "StartRefused": "errors",
-        "Supervisor": "client",
-        "SupervisorSettings": "spawn",
-        "SupervisorUnavailable": "errors",
-        "connect": "client",
-        "follow_log": "logfile",
-    },
-)
+_HOMES = {
+    "LogEntry": "logfile",
+    "MISSING_WALLS": "walls",
+    "ProcessError": "errors",
+    "StartRefused": "errors",
+    "Supervisor": "client",
+    "SupervisorSettings": "spawn",
+    "SupervisorUnavailable": "errors",
+    "connect": "client",
+    "follow_log": "logfile",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:  # `from krustlet.process import child` asks, too
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from krustlet.base.lazy import load_on_demand  # as late as the rest: it brings all of `base`
+
+    return load_on_demand(__name__, _HOMES)(name)

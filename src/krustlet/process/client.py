@@ -10,10 +10,12 @@ import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import structlog
 
+from krustlet.process.channel import Channel
 from krustlet.process.errors import StartRefused, SupervisorUnavailable
 from krustlet.process.messages import (
     PROTOCOL,
@@ -24,17 +26,14 @@ from krustlet.process.messages import (
     Known,
     Launch,
     Message,
-    ProtocolError,
     Quit,
     Refused,
     Start,
     Started,
     Stop,
     Welcome,
-    receive,
-    send,
 )
-from krustlet.process.spawn import SupervisorSettings, Zygote, dial, spawn
+from krustlet.process.spawn import SupervisorSettings, Zygote, dial, only_one, spawn
 
 _ANSWER_S: Final = 30.0
 
@@ -47,20 +46,21 @@ class Supervisor:
     def __init__(
         self,
         connection: socket.socket,
-        zygote: Zygote | None = None,
+        zygote: Zygote | None,
         *,
+        its_log: Path,
         on_event: Callable[[Started | Ended], None],
         on_lost: Callable[[], None],
     ) -> None:
-        self._socket = connection
+        self._channel = Channel(connection, hear=self._hear, cut=self._on_cut)
         self._zygote = zygote
+        self._its_log = its_log
         self._on_event = on_event
         self._on_lost = on_lost
         self._known: dict[str, Known] = {}
         self._starting: dict[str, asyncio.Future[Started]] = {}
         self._welcome: asyncio.Future[Welcome] | None = None
-        self._outbox: list[tuple[Message, int | None]] = []
-        self._lost = False
+        self._closed = False
 
     @property
     def known(self) -> Mapping[str, Known]:
@@ -73,19 +73,27 @@ class Supervisor:
         Raises:
             SupervisorUnavailable: it does not answer, or speaks another protocol.
         """
-        loop = asyncio.get_running_loop()
-        self._socket.setblocking(False)
-        self._welcome = loop.create_future()
-        loop.add_reader(self._socket.fileno(), self._readable)
-        self._send(Hello(PROTOCOL))
         try:
             async with asyncio.timeout(_ANSWER_S):
-                welcome = await self._welcome
+                welcome = await self._greet()
+            if welcome.protocol != PROTOCOL:
+                raise SupervisorUnavailable(
+                    f"the supervisor speaks protocol {welcome.protocol}, not {PROTOCOL}",
+                    hint="it belongs to another version: end it, and its containers with it",
+                )
+            if self._zygote is None:
+                self._zygote = Zygote(welcome.pid, is_child=False)
         except TimeoutError as exc:
-            self.close()
+            await self._give_up()
             raise SupervisorUnavailable(
                 f"the supervisor does not answer within {_ANSWER_S:.0f} s"
             ) from exc
+        except ProcessLookupError as exc:
+            await self._give_up()
+            raise self._gone() from exc
+        except BaseException:
+            await self._give_up()
+            raise
         log.debug("supervisor.connected", pid=welcome.pid, containers=len(self._known))
         return self
 
@@ -94,9 +102,9 @@ class Supervisor:
 
     def close(self) -> None:
         """Leave; the containers go on, unless the supervisor was to end with us."""
-        if not self._lost:
-            self._lost = True
-            self._forget_socket()
+        self._closed = True
+        self._channel.close()
+        self._fail_all()
         if self._zygote is not None:
             self._zygote.release()
 
@@ -107,11 +115,13 @@ class Supervisor:
             StartRefused: the supervisor said no.
             SupervisorUnavailable: it died before it could tell.
         """
+        if launch.id in self._starting:
+            raise StartRefused("the container was not started: one of its id is being started")
+        with _sealed(payload) as descriptor:
+            self._say(Start(launch), descriptor)
         answer: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         self._starting[launch.id] = answer
         try:
-            with _sealed(payload) as descriptor:
-                self._send(Start(launch), descriptor)
             async with asyncio.timeout(_ANSWER_S):
                 return await answer
         except TimeoutError as exc:
@@ -121,70 +131,45 @@ class Supervisor:
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """SIGTERM now, SIGKILL after `grace_s` seconds; the end is told as any other."""
-        self._send(Stop(container_id, grace_s))
+        self._say(Stop(container_id, grace_s))
 
     def forget(self, container_id: str) -> None:
         """Say that this container's end has been noted for good."""
         self._known.pop(container_id, None)
-        self._send(Forget(container_id))
+        self._say(Forget(container_id))
 
     async def quit(self, *, within_s: float) -> None:
         """End the supervisor and every container.
 
         Raises:
-            TimeoutError: it was started by us and has not ended within `within_s` seconds.
+            SupervisorUnavailable: it is gone already.
+            TimeoutError: it has not ended within `within_s` seconds.
         """
-        self._send(Quit())
-        if self._zygote is not None:
-            async with asyncio.timeout(within_s):
-                await self._zygote.gone()
+        self._say(Quit())
+        assert self._zygote is not None  # known since it welcomed us
+        async with asyncio.timeout(within_s):
+            await asyncio.shield(self._zygote.ended)
 
     # the socket -------------------------------------------------------------------------------
 
-    def _send(self, message: Message, descriptor: int | None = None) -> None:
-        if self._lost:
-            raise SupervisorUnavailable("the supervisor is gone")
-        if not self._outbox:
-            try:
-                send(self._socket, message, () if descriptor is None else (descriptor,))
-                return
-            except BlockingIOError:
-                pass
-            except OSError:
-                self._on_gone()
-                raise SupervisorUnavailable("the supervisor is gone") from None
-        kept = None if descriptor is None else os.dup(descriptor)
-        self._outbox.append((message, kept))
-        asyncio.get_running_loop().add_writer(self._socket.fileno(), self._writable)
+    async def _greet(self) -> Welcome:
+        self._channel.open()
+        self._say(Hello(PROTOCOL))
+        self._welcome = asyncio.get_running_loop().create_future()
+        return await self._welcome
 
-    def _writable(self) -> None:
-        while self._outbox:
-            message, descriptor = self._outbox[0]
-            try:
-                send(self._socket, message, () if descriptor is None else (descriptor,))
-            except BlockingIOError:
-                return
-            except OSError:
-                self._on_gone()
-                return
-            del self._outbox[0]
-            if descriptor is not None:
-                os.close(descriptor)
-        asyncio.get_running_loop().remove_writer(self._socket.fileno())
+    async def _give_up(self) -> None:
+        """Leave a supervisor that did not welcome us; one that we started is of no use then."""
+        if self._zygote is not None:
+            self._zygote.kill()
+            await asyncio.shield(self._zygote.ended)
+        self.close()
 
-    def _readable(self) -> None:
-        while not self._lost:
-            try:
-                received = receive(self._socket)
-            except BlockingIOError:
-                return
-            except (OSError, ProtocolError) as exc:
-                log.warning("supervisor.connection_broken", error=str(exc))
-                received = None
-            if received is None:
-                self._on_gone()
-                return
-            self._hear(received[0])
+    def _say(self, message: Message, descriptor: int | None = None) -> None:
+        try:
+            self._channel.say(message, descriptor)
+        except ConnectionError as exc:
+            raise self._gone() from exc
 
     def _hear(self, message: AnyMessage) -> None:
         match message:
@@ -204,26 +189,25 @@ class Supervisor:
             case _:
                 log.warning("supervisor.unexpected", message=type(message).__name__)
 
-    def _on_gone(self) -> None:
-        if self._lost:
-            return
-        self._lost = True
-        self._forget_socket()
-        gone = SupervisorUnavailable("the supervisor is gone")
+    def _on_cut(self) -> None:
+        """Nothing goes through any more. That is no use to anybody, so the supervisor has to go,
+        in case it still lives; told as lost when it has, as its containers are lost only then."""
+        self._fail_all()
+        if self._zygote is not None:
+            self._zygote.kill()
+            self._zygote.ended.add_done_callback(lambda _: self._on_ended())
+
+    def _on_ended(self) -> None:
+        if not self._closed:
+            self._on_lost()
+
+    def _fail_all(self) -> None:
         for answer in [*self._starting.values(), self._welcome]:
             if answer is not None and not answer.done():
-                answer.set_exception(gone)
-        self._on_lost()
+                answer.set_exception(self._gone())
 
-    def _forget_socket(self) -> None:
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._socket.fileno())
-        loop.remove_writer(self._socket.fileno())
-        self._socket.close()
-        for _, descriptor in self._outbox:
-            if descriptor is not None:
-                os.close(descriptor)
-        self._outbox.clear()
+    def _gone(self) -> SupervisorUnavailable:
+        return SupervisorUnavailable("the supervisor is gone", hint=f"see {self._its_log}")
 
 
 async def connect(
@@ -243,17 +227,17 @@ async def connect(
         SupervisorUnavailable: none could be started.
         OSError: the directory cannot be used.
     """
-    connection = dial(settings.directory)
     zygote: Zygote | None = None
-    if connection is None:
-        zygote = spawn(settings)
+    with only_one(settings.directory):
         connection = dial(settings.directory)
         if connection is None:
-            raise SupervisorUnavailable(
-                "the supervisor ended as soon as it was started",
-                hint=f"see {settings.log}",
-            )
-    return Supervisor(connection, zygote, on_event=on_event, on_lost=on_lost)
+            zygote = spawn(settings)
+            connection = dial(settings.directory)
+    if connection is None:
+        raise SupervisorUnavailable(
+            "the supervisor ended as soon as it was started", hint=f"see {settings.log}"
+        )
+    return Supervisor(connection, zygote, its_log=settings.log, on_event=on_event, on_lost=on_lost)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ from asyncinotify import Inotify, Mask
 
 _CHUNK_BYTES: Final = 256 * 1024
 _FULL: Final = b"F"
+_TAGS: Final = (_FULL, b"P")
+_STREAMS: Final = {b"stdout": "stdout", b"stderr": "stderr"}
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -38,15 +40,22 @@ def parse_entry(line: bytes) -> LogEntry:
         ValueError: it is not of the format.
     """
     time, stream, tag, text = line.split(b" ", 3)
-    return LogEntry(time, stream.decode(), text + b"\n" if tag == _FULL else text)
+    if stream not in _STREAMS or tag not in _TAGS:
+        raise ValueError(f"no entry of a log: {line[:80]!r}")
+    return LogEntry(time, _STREAMS[stream], text + b"\n" if tag == _FULL else text)
 
 
 async def follow_log(path: Path, *, ended: asyncio.Event) -> AsyncIterator[list[LogEntry]]:
     """The log's entries as they are written, until `ended` is set and all were read.
 
+    What a log pump tore when it was killed, or the disk was full, is left out.
+
     Args:
-        path: need not exist yet.
+        path: need not exist yet; its directory is made.
         ended: set once nothing more will be written.
+
+    Raises:
+        OSError: it cannot be read, or watched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with Inotify() as changes, contextlib.ExitStack() as stack:
@@ -71,7 +80,8 @@ class _Reader:
     def new_entries(self) -> Iterator[list[LogEntry]]:
         for chunk in self._new_chunks():
             *lines, self._begun = (self._begun + chunk).split(b"\n")
-            yield [parse_entry(line) for line in lines]
+            if entries := list(_entries(lines)):
+                yield entries
 
     def _new_chunks(self) -> Iterator[bytes]:
         if self._file is None:
@@ -81,6 +91,12 @@ class _Reader:
                 return
         while chunk := self._file.read(_CHUNK_BYTES):
             yield chunk
+
+
+def _entries(lines: list[bytes]) -> Iterator[LogEntry]:
+    for line in lines:
+        with contextlib.suppress(ValueError):  # torn
+            yield parse_entry(line)
 
 
 async def _either(changes: Inotify, ended: asyncio.Event) -> None:

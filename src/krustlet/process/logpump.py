@@ -9,22 +9,25 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import time
 from typing import Final, NoReturn
 
-from krustlet.process.messages import Drained, Pump, receive, send
+from krustlet.process.messages import Drained, Pump, close_all, receive, send
+from krustlet.process.notes import note
 
 _CHUNK_BYTES: Final = 64 * 1024  # what a pipe holds
 _LONGEST_LINE_BYTES: Final = 16 * 1024  # containerd's limit too; longer ones are tagged partial
+_UMASK: Final = 0o022  # other programs of this node collect logs
 _FULL: Final = b"F"
 _PARTIAL: Final = b"P"
+_STREAMS: Final = (b"stdout", b"stderr")
 
 
 def main(supervisor: socket.socket) -> NoReturn:
     """Serve `supervisor` until it is gone and all pipes have ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # ends with the supervisor, not with its terminal
+    os.umask(_UMASK)
     LogPump(supervisor).run()
     os._exit(0)
 
@@ -55,8 +58,11 @@ class LogPump:
         message, descriptors = received
         if not isinstance(message, Pump):
             raise TypeError(f"a log pump was told {message!r}")
+        if len(descriptors) != len(_STREAMS):
+            close_all(descriptors)
+            raise TypeError(f"{len(descriptors)} pipes came with {message!r}")
         log = Log(message.id, message.log)
-        for name, descriptor in zip((b"stdout", b"stderr"), descriptors, strict=True):
+        for name, descriptor in zip(_STREAMS, descriptors, strict=True):
             stream = _Stream(descriptor, name, log)
             self._selector.register(descriptor, selectors.EVENT_READ, stream)
 
@@ -86,36 +92,41 @@ class Log:
 
     def __init__(self, container_id: str, path: str) -> None:
         self.id = container_id
-        self.streams = 2
+        self.streams = len(_STREAMS)
         self._path = path
+        self._descriptor: int | None = None
+        self._torn = False
         self._complained = False
-        self._descriptor = self._open()
+        self.write(b"")  # a container that prints nothing has a log, too
 
     def write(self, data: bytes) -> None:
-        while data and self._descriptor is not None:
-            try:
-                data = data[os.write(self._descriptor, data) :]
-            except OSError as exc:
-                self._complain(exc)
-                return
+        """Append whole lines. Where that fails in the middle of one, the next begins on its own."""
+        try:
+            if self._descriptor is None:
+                self._descriptor = self._open()
+            if self._torn and data:
+                data = b"\n" + data
+            while data:
+                written = os.write(self._descriptor, data)
+                self._torn = not data.endswith(b"\n", 0, written)
+                data = data[written:]
+        except OSError as exc:
+            if not self._complained:
+                self._complained = True
+                note(f"the log of {self.id} loses lines: {exc}")
 
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
 
-    def _open(self) -> int | None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        try:
-            os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
-            return os.open(self._path, flags, 0o640)
-        except OSError as exc:
-            self._complain(exc)
-            return None
-
-    def _complain(self, exc: OSError) -> None:
-        if not self._complained:
-            self._complained = True
-            print(f"log of {self.id} loses lines: {exc}", file=sys.stderr, flush=True)
+    def _open(self) -> int:
+        os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        descriptor = os.open(self._path, flags, 0o640)
+        # Our predecessor may have been killed in the middle of a line.
+        size = os.lseek(descriptor, 0, os.SEEK_END)
+        self._torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        return descriptor
 
 
 class _Stream:
@@ -129,28 +140,40 @@ class _Stream:
 
     def split(self, chunk: bytes) -> bytes:
         """The log lines that `chunk` completes."""
-        chunk = self._begun + chunk
-        end = chunk.rfind(b"\n") + 1
-        self._begun = chunk[end:]
-        lines = b""
-        if end:
-            head = self._head(_FULL)
-            lines = head + chunk[: end - 1].replace(b"\n", b"\n" + head) + b"\n"
-        while len(self._begun) >= _LONGEST_LINE_BYTES:
-            piece, self._begun = (
-                self._begun[:_LONGEST_LINE_BYTES],
-                self._begun[_LONGEST_LINE_BYTES:],
-            )
-            lines += self._head(_PARTIAL) + piece + b"\n"
-        return lines
+        *lines, self._begun = (self._begun + chunk).split(b"\n")
+        entries = self._entries(lines) if lines else b""
+        if len(self._begun) > _LONGEST_LINE_BYTES:
+            *pieces, self._begun = _pieces(self._begun)
+            entries += b"".join(self._partial(piece) for piece in pieces)
+        return entries
 
     def rest(self) -> bytes:
         """The last line, when the stream ended in the middle of it."""
         begun, self._begun = self._begun, b""
-        return self._head(_PARTIAL) + begun + b"\n" if begun else b""
+        return self._partial(begun) if begun else b""
+
+    def _entries(self, lines: list[bytes]) -> bytes:
+        head = self._head(_FULL)
+        if max(map(len, lines)) <= _LONGEST_LINE_BYTES:
+            return head + (b"\n" + head).join(lines) + b"\n"
+        entries = []
+        for line in lines:
+            *pieces, last = _pieces(line)
+            entries += [self._partial(piece) for piece in pieces]
+            entries.append(head + last + b"\n")
+        return b"".join(entries)
+
+    def _partial(self, piece: bytes) -> bytes:
+        return self._head(_PARTIAL) + piece + b"\n"
 
     def _head(self, tag: bytes) -> bytes:
         return timestamp(time.time_ns()) + b" " + self._name + b" " + tag + b" "
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """`line` cut into what fits an entry; one piece at least."""
+    starts = range(0, max(len(line), 1), _LONGEST_LINE_BYTES)
+    return [line[start : start + _LONGEST_LINE_BYTES] for start in starts]
 
 
 def timestamp(at_ns: int) -> bytes:

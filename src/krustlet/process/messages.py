@@ -7,7 +7,7 @@ that the supervisor hands on unread.
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -76,7 +76,7 @@ class Stop(Message, frozen=True):
 
 
 class Forget(Message, frozen=True):
-    """The kubelet has noted this container's end for good."""
+    """The kubelet has noted this container's end for good, or will not ask for it."""
 
     id: str
 
@@ -180,16 +180,21 @@ def receive(source: socket.socket) -> tuple[AnyMessage, list[int]] | None:
         )
     except ConnectionResetError:
         return None
-    if not data:
-        return None
     try:
-        if flags & socket.MSG_TRUNC:
-            raise ProtocolError("message too long")
-        return _decoder.decode(data), descriptors
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+            raise ProtocolError("a message, or what came with it, was too much to take")
+        if data:
+            return _decoder.decode(data), descriptors
     except (msgspec.MsgspecError, ProtocolError) as exc:
-        for descriptor in descriptors:
-            os.close(descriptor)
+        close_all(descriptors)
         raise ProtocolError(str(exc)) from exc
+    close_all(descriptors)
+    return None
+
+
+def close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 class ProtocolError(Exception):

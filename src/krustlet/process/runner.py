@@ -14,7 +14,8 @@ import msgspec
 START_ERROR_CODE = 128  # what runc's callers report for a container that never ran
 START_ERROR = "StartError"
 ERROR = "Error"
-_REPORT_BYTES = 4000  # one write of at most PIPE_BUF bytes is whole or absent
+REPORT_BYTES = 4096  # one write of at most PIPE_BUF bytes is whole or absent
+_MESSAGE_BYTES = 3800  # leaves room for the rest of a report
 
 
 class Runner(Protocol):
@@ -27,7 +28,8 @@ class Runner(Protocol):
         """Open what needs the node's own rights (files that only root reads), before the walls.
 
         The result is called behind the walls and ends the process: with `os._exit`, or through
-        the reporter. Threads may begin only there.
+        the reporter. Threads may begin only there. What it printed has to be out by then, as
+        nothing is flushed.
         """
 
 
@@ -46,11 +48,15 @@ class Reporter:
         self._descriptor = descriptor
 
     def end(self, code: int, *, reason: str = ERROR, message: str = "") -> NoReturn:
-        """End this process with `code`, after telling the supervisor why."""
-        room = _REPORT_BYTES
-        while len(data := _encode(Report(code, reason, message[:room]))) > _REPORT_BYTES:
-            room = room * 3 // 4  # characters may take several bytes
-        os.write(self._descriptor, data)
+        """End this process with `code`, after telling the supervisor why.
+
+        Args:
+            code: told in full, although a process' exit status has room for eight bits of it.
+            reason: a word of a terminated container's status.
+            message: cut short if it is longer than a termination message may be.
+        """
+        text = message.encode(errors="replace")[:_MESSAGE_BYTES].decode(errors="ignore")
+        os.write(self._descriptor, _encode(Report(code, reason, text)))
         os._exit(code & 0xFF)
 
 

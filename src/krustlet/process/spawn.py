@@ -1,4 +1,4 @@
-"""Find the supervisor of a directory, or start one.
+"""Find the supervisor of a directory, or start one; and know when it has ended.
 
 Owns the socket and the supervisor's own log in that directory.
 """
@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,15 +17,19 @@ from typing import Final
 import msgspec
 
 from krustlet.base import make_private_directory
+from krustlet.process.errors import SupervisorUnavailable
 
 _SOCKET: Final = "supervisor.sock"
 _LOG: Final = "supervisor.log"
 _BACKLOG: Final = 16
-_LISTENER: Final = 3  # the supervisor's descriptor numbers
-_OWNER: Final = 4
+# The supervisor's descriptor numbers: above those that its children use, see `child`.
+_LISTENER: Final = 5
+_OWNER: Final = 6
+_FIRST_FREE: Final = 7
 # The environment of a zygote is every container's to read: it gets none. One tokio thread, as
 # wasmtime's WASI starts one a core in each container otherwise.
 _ENVIRONMENT: Final = {"TOKIO_WORKER_THREADS": "1"}
+_START: Final = "from krustlet.process.supervisor import main; main()"
 
 
 class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,46 +55,71 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Zygote:
-    """A supervisor that this process has started.
+    """A supervisor's process, started by us or found running.
 
     While it is held, so is the pipe that tells a supervisor with a `scratch` that we live.
     """
 
-    def __init__(self, pid: int, owner: int | None) -> None:
-        self.pid = pid
-        self._owner = owner
-        self._ended = asyncio.Event()
-        self._pidfd = os.pidfd_open(pid)
-        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+    def __init__(self, pid: int, *, is_child: bool, owner: int | None = None) -> None:
+        """Watch the process.
 
-    async def gone(self) -> None:
-        """Wait until it has ended, and all that it cleans up is clean."""
-        await self._ended.wait()
+        Raises:
+            ProcessLookupError: there is none.
+        """
+        self.pid = pid
+        self._is_child = is_child
+        self._owner = owner
+        self._pidfd = os.pidfd_open(pid)
+        loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        """Done when the process is gone, and all that it cleans up is clean."""
+        loop.add_reader(self._pidfd, self._on_ended)
+
+    def kill(self) -> None:
+        """End it without ado, and its containers with it."""
+        if self._pidfd >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def release(self) -> None:
         """Let go of it: one with a `scratch` ends, any other lives on."""
-        if self._pidfd >= 0:
-            asyncio.get_running_loop().remove_reader(self._pidfd)
-            os.close(self._pidfd)
-            self._pidfd = -1
-            if self._owner is not None:
-                os.close(self._owner)
+        if self._pidfd < 0:
+            return
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        if self._owner is not None:
+            os.close(self._owner)
 
-    def _reap(self) -> None:
-        os.waitpid(self.pid, 0)
+    def _on_ended(self) -> None:
+        if self._is_child:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
         self.release()
-        self._ended.set()
+        self.ended.set_result(None)
 
 
 def dial(directory: Path) -> socket.socket | None:
-    """A connection to the supervisor of `directory`; None if there is none."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    """A connection to the supervisor of `directory`; None if there is none.
+
+    Raises:
+        SupervisorUnavailable: there is one, and it does not take connections.
+        OSError: the directory cannot be used.
+    """
+    connection = _socket()
+    connection.setblocking(False)
     try:
         with _short(directory) as short:
             connection.connect(f"{short}/{_SOCKET}")
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
+    except BlockingIOError as exc:
+        connection.close()
+        raise SupervisorUnavailable("the supervisor takes no connections") from exc
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 
@@ -99,36 +129,51 @@ def spawn(settings: SupervisorSettings) -> Zygote:
     Raises:
         OSError: the directory cannot be used, or no process can be started.
     """
-    make_private_directory(settings.directory)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(_listen(settings.directory))
         errors = stack.enter_context(settings.log.open("ab"))
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, errors.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
-        ]
-        # Copies at high numbers first: a source must not be overwritten before it is used.
-        high = [(_high(stack, listener.fileno()), _LISTENER)]
-        owner = None
+        inherited = {_LISTENER: listener.fileno()}
+        ours = None
         if settings.scratch is not None:
-            read, owner = os.pipe()
-            stack.callback(os.close, read)
-            high.append((_high(stack, read), _OWNER))
-        actions += [(os.POSIX_SPAWN_DUP2, source, target) for source, target in high]
+            inherited[_OWNER], ours = os.pipe()
+            stack.callback(os.close, inherited[_OWNER])
+            stack.callback(os.close, ours)
+        # Copies at high numbers first: a source must not be overwritten before it is used.
+        sources = {number: _high(stack, source) for number, source in inherited.items()}
         pid = os.posix_spawn(
             sys.executable,
             _command(settings),
             _ENVIRONMENT,
-            file_actions=actions,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, errors.fileno(), 1),
+                (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
+                *((os.POSIX_SPAWN_DUP2, source, number) for number, source in sources.items()),
+            ],
             setsid=True,
+            setsigmask=(),
+            setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )
-    return Zygote(pid, owner)
+        return Zygote(pid, is_child=True, owner=None if ours is None else os.dup(ours))
+
+
+@contextlib.contextmanager
+def only_one(directory: Path) -> Iterator[None]:
+    """Nobody else is in here for the same directory, which is made if absent.
+
+    Raises:
+        OSError: it cannot be used.
+    """
+    descriptor = os.open(make_private_directory(directory), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # held for milliseconds
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _command(settings: SupervisorSettings) -> list[str]:
-    command = [sys.executable, "-I", "-m", "krustlet.process.supervisor"]
-    command += ["--listen-fd", str(_LISTENER)]
+    command = [sys.executable, "-I", "-c", _START, "--listen-fd", str(_LISTENER)]
     for runner in settings.runners:
         command += ["--runner", runner]
     for path in settings.import_paths:
@@ -139,7 +184,7 @@ def _command(settings: SupervisorSettings) -> list[str]:
 
 
 def _high(stack: contextlib.ExitStack, descriptor: int) -> int:
-    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _OWNER + 1)
+    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
     stack.callback(os.close, copy)
     return copy
 
@@ -147,18 +192,30 @@ def _high(stack: contextlib.ExitStack, descriptor: int) -> int:
 def _listen(directory: Path) -> socket.socket:
     path = directory / _SOCKET
     path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with _short(directory) as short:
-        listener.bind(f"{short}/{_SOCKET}")
-    path.chmod(0o600)
-    listener.listen(_BACKLOG)
+    listener = _socket()
+    try:
+        with _short(directory) as short:
+            listener.bind(f"{short}/{_SOCKET}")
+        path.chmod(0o600)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     return listener
+
+
+def _socket() -> socket.socket:
+    return socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
 @contextlib.contextmanager
 def _short(directory: Path) -> Iterator[str]:
     """A path to `directory` that leaves room for a name: a socket's may have 107 bytes in all."""
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield str(directory)
+        return
     try:
         yield f"/proc/self/fd/{descriptor}"
     finally:

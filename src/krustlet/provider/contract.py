@@ -120,7 +120,8 @@ class Runtime(Protocol):
     """
 
     async def open(self, tell: Callable[[RuntimeEvent], None]) -> Mapping[str, ContainerStarted]:
-        """Begin; returns the containers found running, by id."""
+        """Begin; returns the containers found, by id: those that run, and those that ended since
+        anybody listened, whose ends are told, too."""
 
     async def close(self, *, stop_all: bool) -> None:
         """Leave; the containers go on unless `stop_all`."""

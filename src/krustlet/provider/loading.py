@@ -42,7 +42,8 @@ def load_provider(name: str, context: ProviderContext) -> Provider | Runtime:
             hint=f"a package offers one as an entry point of {GROUP}; installed: {known}",
         )
     try:
-        provider = offered[name].load()(context)
+        make = offered[name].load()
+        provider = make(context) if callable(make) else make
     except (ImportError, AttributeError) as exc:
         raise ProviderMissing(f"provider {name!r} cannot be loaded: {exc}") from exc
     if not isinstance(provider, Provider | Runtime):

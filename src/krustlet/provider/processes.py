@@ -4,6 +4,7 @@ Owns `<root>/pods/<uid>/run`, by way of the supervisor.
 """
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -62,17 +63,12 @@ class ProcessRuntime:
 
     async def close(self, *, stop_all: bool) -> None:
         """Leave the supervisor, or end it and all it runs."""
-        await self._provider.close()
-        supervisor, self._supervisor = self._supervisor, None
-        if supervisor is None:
-            return
         try:
-            if stop_all:
-                await supervisor.quit(within_s=_QUIT_S)
-        except (SupervisorUnavailable, TimeoutError) as exc:
-            log.warning("supervisor.quit_failed", error=str(exc))
+            await self._provider.close()
         finally:
-            supervisor.close()
+            supervisor, self._supervisor = self._supervisor, None
+            if supervisor is not None:
+                await _leave(supervisor, quitting=stop_all)
 
     async def prepare(self, image: Image) -> None:
         """Whatever the provider wants done before the first start."""
@@ -92,17 +88,21 @@ class ProcessRuntime:
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """SIGTERM, then SIGKILL."""
-        if self._supervisor is not None:  # else it is gone, and so is the container
-            self._supervisor.stop(container_id, grace_s=grace_s)
+        self._say(lambda supervisor: supervisor.stop(container_id, grace_s=grace_s))
 
     def forget(self, container_id: str) -> None:
         """Have the supervisor drop the end of a container."""
-        if self._supervisor is not None:
-            self._supervisor.forget(container_id)
+        self._say(lambda supervisor: supervisor.forget(container_id))
 
     async def clean(self, pod_uid: str) -> None:
         """Remove what was recorded of a pod's containers, which have all ended."""
         await asyncio.to_thread(shutil.rmtree, self._run_directory(pod_uid), ignore_errors=True)
+
+    def _say(self, say: Callable[[Supervisor], None]) -> None:
+        """A supervisor that is gone need not be told: so are its containers, and that is known."""
+        if self._supervisor is not None:
+            with contextlib.suppress(SupervisorUnavailable):
+                say(self._supervisor)
 
     def _directory(self, request: ContainerRequest) -> Path:
         return self._run_directory(request.pod_uid) / request.container / str(request.restart)
@@ -140,3 +140,13 @@ class ProcessRuntime:
         for container_id in sorted(self._running):
             self._tell(ContainerEnded(container_id, _LOST_CODE, "Error", _LOST, at))
         self._running.clear()
+
+
+async def _leave(supervisor: Supervisor, *, quitting: bool) -> None:
+    try:
+        if quitting:
+            await supervisor.quit(within_s=_QUIT_S)
+    except (SupervisorUnavailable, TimeoutError) as exc:
+        log.warning("supervisor.quit_failed", error=str(exc))
+    finally:
+        supervisor.close()

@@ -7,8 +7,11 @@ code without a note is nobody's.
 """
 
 import asyncio
+import contextlib
+import errno
 import hashlib
 import os
+import signal
 import stat
 import sys
 import time
@@ -20,8 +23,9 @@ import structlog
 
 from krustlet.base import Unnamed, make_private_directory, write_atomically
 from krustlet.wasm.compile import Inspection, Outcome, Rejection
-from krustlet.wasm.engine import EngineSettings, fingerprint
+from krustlet.wasm.engine import EngineSettings
 from krustlet.wasm.errors import (
+    CacheUnusable,
     CompileFailed,
     ComponentUnsupported,
     ModuleInvalid,
@@ -29,10 +33,10 @@ from krustlet.wasm.errors import (
     SourceChanged,
     WasmError,
 )
+from krustlet.wasm.fingerprint import fingerprint
 
 _PART_AGE_S: Final = 3600.0  # older than any compiler may get: left behind by one that was killed
-_XCPU_EXIT: Final = -24
-_ABORT_EXIT: Final = -6
+_MOST_THREADS: Final = 8
 
 _outcomes: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
 
@@ -57,6 +61,14 @@ class CompiledModule(msgspec.Struct, frozen=True):
     missing: list[str]
 
 
+class _Making:
+    """A module that is being looked for or compiled, for everybody who asks meanwhile."""
+
+    def __init__(self, task: asyncio.Task[CompiledModule]) -> None:
+        self.task = task
+        self.waiting = 0
+
+
 class AotCache:
     """Compile ahead of time, once for each module and engine."""
 
@@ -70,13 +82,15 @@ class AotCache:
         self._settings = settings or EngineSettings()
         self._limits = limits or CompileLimits()
         self._directory = directory / fingerprint(self._settings)
-        self._compiling: dict[str, asyncio.Task[CompiledModule]] = {}
+        self._making: dict[str, _Making] = {}
+        self._tasks: set[asyncio.Task[CompiledModule]] = set()
         self._verified: dict[Path, tuple[int, int, int]] = {}
 
     async def ensure(self, source: Path, *, digest: str, name: str) -> CompiledModule:
         """The native code of a module; compiled now if it is not there yet.
 
-        Whoever else asks for the same module meanwhile waits for the same compiler.
+        Whoever else asks for the same module meanwhile waits for the same compiler. It ends with
+        the last who waits for it.
 
         Args:
             source: a file that holds the module, binary or text.
@@ -86,23 +100,37 @@ class AotCache:
         Raises:
             WasmError: one of its kinds; nothing was kept.
         """
-        if (found := await asyncio.to_thread(self._find, digest)) is not None:
-            return found
-        task = self._compiling.get(digest)
-        if task is None:
-            task = asyncio.create_task(
-                self._compile(source, digest, name), name=f"wasm.compile:{digest}"
-            )
-            self._compiling[digest] = task
-            task.add_done_callback(lambda _: self._compiling.pop(digest, None))
-        return await asyncio.shield(task)
+        making = self._making.get(digest)
+        if making is None:
+            work = self._find_or_compile(source, digest, name)
+            task = asyncio.create_task(work, name=f"wasm.ensure:{digest}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            making = self._making[digest] = _Making(task)
+        making.waiting += 1
+        try:
+            return await asyncio.shield(making.task)
+        finally:
+            making.waiting -= 1
+            if not making.waiting:
+                del self._making[digest]
+                making.task.cancel()
 
     async def close(self) -> None:
         """End the compilers that still run."""
-        tasks = list(self._compiling.values())
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _find_or_compile(self, source: Path, digest: str, name: str) -> CompiledModule:
+        if (found := await asyncio.to_thread(self._find, digest)) is not None:
+            return found
+        try:
+            await asyncio.to_thread(self._make_directory)
+            return await self._compile(source, digest, name)
+        except OSError as exc:
+            raise CacheUnusable(self._directory, exc) from exc
 
     # what is there ----------------------------------------------------------------------------
 
@@ -119,8 +147,12 @@ class AotCache:
 
     def _is_sound(self, code: Path, inspection: Inspection) -> bool:
         status = code.lstat()
-        private = stat.S_ISREG(status.st_mode) and not status.st_mode & 0o077
-        if not private or status.st_uid != os.getuid() or status.st_size != inspection.code_bytes:
+        private = _is_ours(self._directory) and _is_ours(code, forbidden=0o077)
+        if (
+            not private
+            or not stat.S_ISREG(status.st_mode)
+            or status.st_size != inspection.code_bytes
+        ):
             return False
         seen = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._verified.get(code) != seen:
@@ -135,8 +167,16 @@ class AotCache:
 
     # what is made -----------------------------------------------------------------------------
 
-    async def _compile(self, source: Path, digest: str, name: str) -> CompiledModule:
+    def _make_directory(self) -> None:
         make_private_directory(self._directory)
+        if not _is_ours(self._directory):
+            raise PermissionError(errno.EPERM, "other users may write to it")
+        for part in self._directory.glob("*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if part.stat().st_mtime < time.time() - _PART_AGE_S:
+                    part.unlink()
+
+    async def _compile(self, source: Path, digest: str, name: str) -> CompiledModule:
         started = time.monotonic()
         code, note = self._paths(digest)
         with Unnamed(self._directory) as output:
@@ -150,50 +190,61 @@ class AotCache:
         return CompiledModule(digest, code, outcome.exports, outcome.missing)
 
     async def _run_compiler(self, source: Path, digest: str, name: str, into: int) -> Outcome:
-        limits = self._limits
         process = await asyncio.create_subprocess_exec(
-            *[
-                sys.executable,
-                "-I",
-                "-m",
-                "krustlet.wasm.compile",
-                str(source),
-                str(into),
-            ],
-            *[
-                "--digest",
-                digest,
-                "--settings",
-                msgspec.json.encode(self._settings).decode(),
-            ],
-            *["--memory", str(limits.memory_bytes), "--cpu", str(limits.cpu_s)],
-            *["--output", str(limits.output_bytes)],
-            env={},
+            *self._command(source, digest, into),
+            env=_environment(),
             pass_fds=[into],
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        wall_s = self._limits.wall_s
         try:
-            async with asyncio.timeout(limits.wall_s):
+            async with asyncio.timeout(wall_s):
                 stdout, stderr = await process.communicate()
         except TimeoutError as exc:
-            raise CompileFailed(f"{name}: compiling took over {limits.wall_s:.0f} s") from exc
+            raise CompileFailed(f"{name}: compiling took over {wall_s:g} s") from exc
         finally:
             if process.returncode is None:
                 process.kill()
-                await process.wait()
+            await process.communicate()  # read its pipes to the end, or they outlive the loop
         if process.returncode != 0:
             raise CompileFailed(f"{name}: {self._cause(process.returncode or 0, stderr)}")
         return _outcomes.decode(stdout)
 
+    def _command(self, source: Path, digest: str, into: int) -> list[str]:
+        settings = msgspec.json.encode(self._settings).decode()
+        limits = self._limits
+        return [
+            *(sys.executable, "-I", "-m", "krustlet.wasm.compile", str(source), str(into)),
+            *("--parent", str(os.getpid()), "--digest", digest, "--settings", settings),
+            *("--memory", str(limits.memory_bytes), "--cpu", str(limits.cpu_s)),
+            *("--output", str(limits.output_bytes)),
+        ]
+
     def _cause(self, exit_code: int, stderr: bytes) -> str:
-        if exit_code == _XCPU_EXIT:
+        told = stderr.decode(errors="replace").strip()
+        last = told.rpartition("\n")[2]
+        if exit_code == -signal.SIGXCPU:
             return f"compiling took over {self._limits.cpu_s} s of processor time"
-        last = stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        if exit_code == _ABORT_EXIT or "MemoryError" in last:
+        if "memory allocation of" in told or "MemoryError" in last:
             return f"compiling needs over {self._limits.memory_bytes >> 20} MiB of memory"
+        if os.strerror(errno.EFBIG) in last:
+            return f"its native code has over {self._limits.output_bytes >> 20} MiB"
+        if exit_code == -signal.SIGKILL:
+            return "the compiler was killed; perhaps this machine is short of memory"
         return f"the compiler ended with {exit_code}: {last}"
+
+
+def _environment() -> dict[str, str]:
+    """As little as possible. Threads and their heaps count as address space, which is limited."""
+    threads = min(os.cpu_count() or 1, _MOST_THREADS)
+    return {"RAYON_NUM_THREADS": str(threads), "MALLOC_ARENA_MAX": "2"}
+
+
+def _is_ours(path: Path, *, forbidden: int = 0o022) -> bool:
+    status = path.lstat()
+    return status.st_uid == os.getuid() and not status.st_mode & forbidden
 
 
 def _error(rejection: Rejection, name: str) -> WasmError:

@@ -1,13 +1,14 @@
 """Compile one module in a process of its own, under limits: the module may be hostile.
 
-Run as `python -I -m krustlet.wasm.compile`, with an empty environment. Prints one `Outcome` as
-JSON; the native code goes to the descriptor it was given.
+Run by `cache` as `python -I -m krustlet.wasm.compile`. Prints one `Outcome` as JSON; the native
+code goes to the descriptor it was given.
 """
 
 import argparse
 import ctypes
 import hashlib
 import os
+import re
 import resource
 import signal
 import sys
@@ -99,9 +100,22 @@ def _looks_like_text(data: bytes) -> bool:
     """Whether this is the text format: after comments and space, it starts with `(`."""
     rest = data.lstrip()
     while rest.startswith((b";;", b"(;")):
-        end = b"\n" if rest.startswith(b";;") else b";)"
-        rest = rest.partition(end)[2].lstrip()
+        rest = _after_line(rest) if rest.startswith(b";;") else _after_block(rest)
+        rest = rest.lstrip()
     return rest.startswith(b"(")
+
+
+def _after_line(rest: bytes) -> bytes:
+    return rest.partition(b"\n")[2]
+
+
+def _after_block(rest: bytes) -> bytes:
+    depth = 0
+    for bracket in re.finditer(rb"\(;|;\)", rest):  # they nest
+        depth += 1 if bracket[0] == b"(;" else -1
+        if depth == 0:
+            return rest[bracket.end() :]
+    return b""
 
 
 def _missing(engine: wasmtime.Engine, module: wasmtime.Module) -> list[str]:
@@ -118,21 +132,26 @@ def _missing(engine: wasmtime.Engine, module: wasmtime.Module) -> list[str]:
 
 def _limit(options: argparse.Namespace) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != options.parent:  # it died before we asked to be told
+        os._exit(1)
     os.nice(_NICENESS)
-    for what, limit in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, options.memory),
-        (resource.RLIMIT_CPU, options.cpu),
-        (resource.RLIMIT_FSIZE, options.output),
+    for what, soft, hard in (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_AS, options.memory, options.memory),
+        # At the hard limit comes SIGKILL, which could mean anything; at the soft one SIGXCPU.
+        (resource.RLIMIT_CPU, options.cpu, options.cpu + 1),
+        (resource.RLIMIT_FSIZE, options.output, options.output),
     ):
-        resource.setrlimit(what, (limit, limit))
+        resource.setrlimit(what, (soft, hard))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="krustlet-compile", allow_abbrev=False)
     parser.add_argument("source", type=Path)
     parser.add_argument("into", type=int, help="descriptor of the output")
+    parser.add_argument("--parent", type=int, required=True, help="not to be outlived")
     parser.add_argument("--digest", required=True)
     parser.add_argument("--settings", required=True, help="EngineSettings as JSON")
     parser.add_argument("--memory", type=int, required=True, help="bytes of address space")

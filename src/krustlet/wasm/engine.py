@@ -1,12 +1,8 @@
 """One way to make an engine, for the compiler and for the zygote alike.
 
 Native code loads only into an engine of the very settings it was compiled with, on a processor
-that has the features it was compiled for; `fingerprint` names all of that.
+that has the features it was compiled for: see `fingerprint`.
 """
-
-import hashlib
-import platform
-from importlib.metadata import version
 
 import msgspec
 import wasmtime
@@ -39,26 +35,3 @@ def make_linker(engine: wasmtime.Engine) -> wasmtime.Linker:
     linker = wasmtime.Linker(engine)
     linker.define_wasi()
     return linker
-
-
-def fingerprint(settings: EngineSettings) -> str:
-    """Names the engine that native code belongs to: 16 hex digits."""
-    parts = (
-        version("wasmtime"),
-        platform.machine(),
-        platform.system(),
-        _cpu_features(),
-        msgspec.json.encode(settings).decode(),
-    )
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def _cpu_features() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith(("flags", "Features")):
-                    return " ".join(sorted(line.partition(":")[2].split()))
-    except OSError:
-        pass  # not Linux: the engine itself still refuses code for another processor
-    return platform.processor()

@@ -1,6 +1,7 @@
 """Why a module cannot run here."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from krustlet.base import KrustletError
 
@@ -74,3 +75,15 @@ class CompileFailed(WasmError):
     """The compiler died or ran into a limit; the module is to blame, or the machine is."""
 
     retryable = True
+
+
+class CacheUnusable(WasmError):
+    """There is no place for native code."""
+
+    retryable = True
+
+    def __init__(self, directory: Path, why: OSError) -> None:
+        super().__init__(
+            f"compiled modules cannot be kept in {directory}: {why.strerror or why}",
+            hint="it needs room, and must be writable by this user only",
+        )

@@ -1,15 +1,16 @@
 """Run one compiled module in this process, to its end.
 
-Imported by the zygote, so what is imported here is resident in every container.
+Imported by the zygote: what is imported here is mapped into every container.
 """
 
 import os
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import wasmtime
 
 from krustlet.process import Reporter
+from krustlet.wasm import capi
 from krustlet.wasm.engine import (
     WASI_PREVIEW_1,
     EngineSettings,
@@ -18,7 +19,8 @@ from krustlet.wasm.engine import (
 )
 from krustlet.wasm.launch import WasmLaunch, decode_launch
 
-TRAP_CODE = 134  # 128 + SIGABRT, what the wasmtime command ends with
+TRAP_CODE: Final = 134  # 128 + SIGABRT, what the wasmtime command ends with
+_STDERR: Final = 2
 
 
 class WasmRunner:
@@ -29,57 +31,52 @@ class WasmRunner:
 
     def prepare(self) -> None:
         """Build what all containers share: the engine, and WASI linked to it."""
-        self._engine = make_engine(EngineSettings())
-        self._linker = make_linker(self._engine)
-        self._linker.allow_shadowing = True
-        self._linker.define_func(
-            WASI_PREVIEW_1,
-            "proc_exit",
-            wasmtime.FuncType([wasmtime.ValType.i32()], []),
-            self._proc_exit,
-        )
+        self._owned = engine, linker = _engine_and_linker(self._proc_exit)
+        self._engine = capi.address(engine)
+        self._linker = capi.address(linker)
 
     def load(self, payload: bytes) -> Callable[[Reporter], NoReturn]:
         """Map the native code while this process may still read it."""
         launch = decode_launch(payload)
-        module = wasmtime.Module.deserialize_file(self._engine, launch.code)
+        module = capi.load_module(self._engine, launch.code)
         return lambda reporter: self._run(launch, module, reporter)
 
-    def _run(self, launch: WasmLaunch, module: wasmtime.Module, reporter: Reporter) -> NoReturn:
+    def _run(self, launch: WasmLaunch, module: int, reporter: Reporter) -> NoReturn:
         self._reporter = reporter
-        store = wasmtime.Store(self._engine)
-        store.set_wasi(_wasi(launch))
-        start = self._linker.instantiate(store, module).exports(store)["_start"]
-        assert isinstance(start, wasmtime.Func)
+        wasi = capi.make_wasi(launch.argv, launch.env)
+        for preopen in launch.preopens:
+            if not capi.preopen(
+                wasi, host=preopen.host, guest=preopen.guest, read_only=preopen.read_only
+            ):
+                raise OSError(f"{preopen.guest}: cannot open {preopen.host}")
         try:
-            start(store)
-        except (wasmtime.Trap, wasmtime.WasmtimeError) as exc:
+            capi.run_command(self._engine, self._linker, module, wasi)
+        except capi.Trapped as exc:
             text = describe_trap(str(exc))
-            os.write(2, f"{text}\n".encode())
+            os.write(_STDERR, f"{text}\n".encode())
             reporter.end(TRAP_CODE, message=text)
         os._exit(0)
 
     def _proc_exit(self, code: int) -> None:
-        """End at once with the guest's code: wasmtime's own refuses all from 126 up."""
-        code &= 0xFFFF_FFFF
-        if code > 0xFF and self._reporter is not None:
+        """End at once with the guest's code: wasmtime's own refuses all from 126 up.
+
+        Args:
+            code: as the API has it, too: a signed number of 32 bits.
+        """
+        if not 0 <= code <= 0xFF and self._reporter is not None:
             self._reporter.end(code)
         os._exit(code)
 
 
-def _wasi(launch: WasmLaunch) -> wasmtime.WasiConfig:
-    wasi = wasmtime.WasiConfig()
-    wasi.argv = launch.argv
-    wasi.env = launch.env
-    wasi.inherit_stdin()
-    wasi.inherit_stdout()
-    wasi.inherit_stderr()
-    for preopen in launch.preopens:
-        try:
-            wasi.preopen_dir(preopen.host, preopen.guest, not preopen.read_only)
-        except wasmtime.WasmtimeError as exc:
-            raise OSError(f"{preopen.guest}: cannot open {preopen.host}") from exc
-    return wasi
+def _engine_and_linker(
+    proc_exit: Callable[[int], None],
+) -> tuple[wasmtime.Engine, wasmtime.Linker]:
+    engine = make_engine(EngineSettings())
+    linker = make_linker(engine)
+    linker.allow_shadowing = True
+    takes_a_code = wasmtime.FuncType([wasmtime.ValType.i32()], [])
+    linker.define_func(WASI_PREVIEW_1, "proc_exit", takes_a_code, proc_exit)
+    return engine, linker
 
 
 def describe_trap(text: str) -> str:
