@@ -90,7 +90,7 @@ class Story:
 
     def tell(self, *facts: Fact) -> list[Effect]:
         decision = decide(self.pod, self.state, facts, self.now)
-        for state in decision.states:
+        for state in decision.states[1:] if self.statuses else decision.states:
             before = self.statuses[-1] if self.statuses else None
             status = project(self.pod, state, HostAddress("10.0.0.7"), before=before)
             if status != before:

@@ -4,7 +4,7 @@ Source: kubernetes pkg/kubelet/status/generate.go.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from krustlet.base import Instant
 from krustlet.objects import (
@@ -20,6 +20,14 @@ from krustlet.objects import (
 from krustlet.pods.progress import is_over, is_sidecar, pending_inits
 from krustlet.pods.state import PodState, VolumesAre
 
+# Looked up once: this runs for every change of every pod.
+_SANDBOX: Final = PodConditionType.READY_TO_START_CONTAINERS.value
+_INITIALIZED: Final = PodConditionType.INITIALIZED.value
+_READY: Final = PodConditionType.READY.value
+_CONTAINERS_READY: Final = PodConditionType.CONTAINERS_READY.value
+_SCHEDULED: Final = PodConditionType.SCHEDULED.value
+_STATUS: Final = {True: ConditionStatus.TRUE.value, False: ConditionStatus.FALSE.value}
+
 
 class _Verdict(NamedTuple):
     """Whether a condition holds, and why not; `since` when, as far as the state tells."""
@@ -29,34 +37,31 @@ class _Verdict(NamedTuple):
     reason: str = ""
     message: str = ""
 
-    @property
-    def status(self) -> str:
-        return (ConditionStatus.TRUE if self.holds else ConditionStatus.FALSE).value
-
 
 def conditions(
     pod: Pod, state: PodState, phase: PodPhase, before: Sequence[PodCondition]
 ) -> tuple[PodCondition, ...]:
     """All of them; one that is as it was `before` keeps its time."""
-    ready = _ready(pod.spec, state, phase)
-    verdicts = {
-        PodConditionType.READY_TO_START_CONTAINERS: _has_sandbox(pod.spec, state),
-        PodConditionType.INITIALIZED: _initialized(pod.spec, state, phase),
-        PodConditionType.READY: ready,
-        PodConditionType.CONTAINERS_READY: ready,
-        PodConditionType.SCHEDULED: _Verdict(True, state.accepted_at),
-    }
     since = {(c.type, c.status): c.last_transition_time for c in before}
+    ready = _ready(pod.spec, state, phase)
+    verdicts = (
+        (_SANDBOX, _has_sandbox(pod.spec, state)),
+        (_INITIALIZED, _initialized(pod.spec, state, phase)),
+        (_READY, ready),
+        (_CONTAINERS_READY, ready),
+        (_SCHEDULED, _Verdict(True, state.accepted_at)),
+    )
     return tuple(
         PodCondition(
-            type=kind.value,
-            status=(status := verdict.status),
+            type=kind,
+            status=_STATUS[verdict.holds],
             observed_generation=pod.metadata.generation,
-            last_transition_time=since.get((kind, status)) or to_rfc3339(verdict.since),
+            last_transition_time=since.get((kind, _STATUS[verdict.holds]))
+            or to_rfc3339(verdict.since),
             reason=verdict.reason,
             message=verdict.message,
         )
-        for kind, verdict in verdicts.items()
+        for kind, verdict in verdicts
     )
 
 

@@ -5,7 +5,7 @@ happens, and so that the next plan does not name it again.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from krustlet.base import Instant
 from krustlet.objects import Pod
@@ -18,12 +18,24 @@ from krustlet.pods.observe import observe
 from krustlet.pods.plan import CRASH_LOOP, IMAGE_PULL, back_off_reason, plan
 from krustlet.pods.state import PodState
 
+# They change nothing that is told of a pod, and so need not be told one by one.
+_UNSEEN: Final = (
+    saw.ImageResolved,
+    saw.Creating,
+    saw.Stopping,
+    saw.Mounting,
+    saw.Unmounting,
+    saw.Unmounted,
+    saw.Resumed,
+    saw.Finished,
+)
+
 
 class Decision(NamedTuple):
     """What follows from some facts.
 
     Attributes:
-        states: those passed through, one after the other; the first is what was known before.
+        states: those to tell of, one after the other; the first is what was known before.
         effects: what to do now.
     """
 
@@ -38,18 +50,34 @@ class Decision(NamedTuple):
 
 def decide(pod: Pod, state: PodState, facts: Iterable[Fact], now: Instant) -> Decision:
     """Observe `facts` in their order, plan, and note what the plan sets going."""
-    states = [state]
-    _note(states, facts)
-    effects = list(plan(pod.spec, states[-1], now))
-    _note(states, _announcements(pod, states[-1], effects))
-    return Decision(states, effects)
+    course = _Course(state)
+    course.note(facts)
+    effects = list(plan(pod.spec, course.states[-1], now))
+    course.note(_announcements(pod, course.states[-1], effects))
+    return Decision(course.states, effects)
 
 
-def _note(states: list[PodState], facts: Iterable[Fact]) -> None:
-    for fact in facts:
-        after = observe(states[-1], fact)
-        if after is not states[-1]:
-            states.append(after)
+class _Course:
+    """The states passed through, without those that nobody could tell from the next."""
+
+    def __init__(self, state: PodState) -> None:
+        self.states = [state]
+        self._last_is_seen = True  # was told of before
+
+    def note(self, facts: Iterable[Fact]) -> None:
+        for fact in facts:
+            after = observe(self.states[-1], fact)
+            if after is not self.states[-1]:
+                self._go_on(after, is_seen=not isinstance(fact, _UNSEEN))
+
+    def _go_on(self, after: PodState, *, is_seen: bool) -> None:
+        is_first = len(self.states) == 1
+        if is_first or (is_seen and self._last_is_seen):
+            self.states.append(after)
+            self._last_is_seen = is_seen
+        else:
+            self.states[-1] = after
+            self._last_is_seen = self._last_is_seen or is_seen
 
 
 def _announcements(pod: Pod, state: PodState, effects: Iterable[Effect]) -> Iterator[Fact]:

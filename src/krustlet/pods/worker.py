@@ -137,8 +137,9 @@ class PodWorker:
         self, facts: Sequence[saw.Fact], decision: Decision
     ) -> list[Callable[[], None]]:
         """What to tell, then what to do: in this order."""
+        untold = decision.states[1:] if self._published else decision.states
         return [
-            *(partial(self._publish, state) for state in decision.states),
+            *(partial(self._publish, state) for state in untold),
             *(partial(self._forget, fact) for fact in facts if isinstance(fact, saw.Exited)),
             *(partial(self._tell_started, name) for name in _newly_started(decision)),
             *(partial(self._carry_out, effect) for effect in decision.effects),

@@ -25,6 +25,7 @@ from typing import Final, NoReturn
 from krustlet.process import linux
 from krustlet.process.runner import START_ERROR, START_ERROR_CODE, Reporter, Runner
 
+_STDIN: Final = 0
 _STDOUT: Final = 1
 _STDERR: Final = 2
 _PAYLOAD: Final = 3
@@ -35,15 +36,16 @@ _HELPERS: Final = 3
 _GUEST_UMASK: Final = 0o022
 
 
-def occupy_low_descriptors() -> None:
-    """Leave none of the numbers free that a child uses, so that no other descriptor gets one.
+def settle_descriptors(last: int) -> None:
+    """Keep the supervisor's descriptors up to `last`, and of these none that a child uses.
 
-    The child then puts each in its place without looking what it might overwrite. Number 0 is
-    every guest's stdin, and has to be /dev/null.
+    A child can then put each in its place without looking what it might overwrite. What the shell
+    that the kubelet was called from left open, goes: whoever waits for its end does not wait for
+    us. Number 0 is every guest's stdin, and has to be /dev/null.
     """
-    while (descriptor := os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)) < _FIRST_UNWANTED:
-        pass
-    os.close(descriptor)
+    for number in (_PAYLOAD, _REPORT):
+        os.dup2(_STDIN, number, inheritable=False)
+    linux.close_from(last + 1)
 
 
 def become(

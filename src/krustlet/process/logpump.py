@@ -44,7 +44,7 @@ class LogPump:
         self._selector.register(self._supervisor, selectors.EVENT_READ, None)
         while self._supervised or self._selector.get_map():
             for key, _ in self._selector.select():
-                if isinstance(key.data, _Stream):
+                if isinstance(key.data, Stream):
                     self._carry(key.data)
                 else:
                     self._obey()
@@ -63,10 +63,10 @@ class LogPump:
             raise TypeError(f"{len(descriptors)} pipes came with {message!r}")
         log = Log(message.id, message.log)
         for name, descriptor in zip(_STREAMS, descriptors, strict=True):
-            stream = _Stream(descriptor, name, log)
+            stream = Stream(descriptor, name, log)
             self._selector.register(descriptor, selectors.EVENT_READ, stream)
 
-    def _carry(self, stream: "_Stream") -> None:
+    def _carry(self, stream: "Stream") -> None:
         chunk = os.read(stream.descriptor, _CHUNK_BYTES)
         if chunk:
             stream.log.write(stream.split(chunk))
@@ -129,7 +129,7 @@ class Log:
         return descriptor
 
 
-class _Stream:
+class Stream:
     """One pipe, and the beginning of a line whose end has not come yet."""
 
     def __init__(self, descriptor: int, name: bytes, log: Log) -> None:

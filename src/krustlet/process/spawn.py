@@ -21,7 +21,7 @@ from krustlet.process.errors import SupervisorUnavailable
 
 _SOCKET: Final = "supervisor.sock"
 _LOG: Final = "supervisor.log"
-_BACKLOG: Final = 16
+_BACKLOG: Final = 128
 # The supervisor's descriptor numbers: above those that its children use, see `child`.
 _LISTENER: Final = 5
 _OWNER: Final = 6
@@ -83,20 +83,25 @@ class Zygote:
 
     def release(self) -> None:
         """Let go of it: one with a `scratch` ends, any other lives on."""
-        if self._pidfd < 0:
-            return
-        asyncio.get_running_loop().remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        self._pidfd = -1
         if self._owner is not None:
             os.close(self._owner)
+            self._owner = None
+        if not self._is_child:  # a child is waited for, or it would stay as a zombie
+            self._stop_watching()
 
     def _on_ended(self) -> None:
         if self._is_child:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self.pid, 0)
         self.release()
+        self._stop_watching()
         self.ended.set_result(None)
+
+    def _stop_watching(self) -> None:
+        if self._pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
 
 
 def dial(directory: Path) -> socket.socket | None:

@@ -219,21 +219,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _settle() -> None:
+def _settle(last_descriptor: int) -> None:
     """Set what every child inherits."""
+    child.settle_descriptors(last_descriptor)
     os.umask(0o077)
     os.chdir("/")
     linux.set_name(_NAME)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core is a file with secrets in it
-    child.occupy_low_descriptors()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare the runners, freeze the heap, serve."""
     options = _parse(arguments)
-    _settle()
+    _settle(max(options.listen_fd, options.owner_fd or 0))
     sys.path.extend(options.path)
     runners = {path: import_runner(path) for path in options.runner}
     for runner in runners.values():

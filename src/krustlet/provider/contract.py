@@ -115,8 +115,8 @@ RuntimeEvent = ContainerStarted | ContainerEnded
 class Runtime(Protocol):
     """Runs containers, by whatever means; the pods' only way to do so.
 
-    Events are told through the callback given to `open`: a start before its end, each once, and
-    the ends that nobody has been told of as soon as it opens.
+    Events are told through the callback given to `open`: a start before its end, each once. Ends
+    that nobody has been told of yet are told before `open` returns.
     """
 
     async def open(self, tell: Callable[[RuntimeEvent], None]) -> Mapping[str, ContainerStarted]:

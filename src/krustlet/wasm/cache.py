@@ -120,7 +120,8 @@ class AotCache:
         """End the compilers that still run."""
         tasks = list(self._tasks)
         for task in tasks:
-            task.cancel()
+            if not task.cancelling():  # told twice, it would not see its compiler end
+                task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _find_or_compile(self, source: Path, digest: str, name: str) -> CompiledModule:

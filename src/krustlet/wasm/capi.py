@@ -22,6 +22,7 @@ _Text: Final = ctypes.c_char_p
 _FEW: Final = 64
 _FewWords: Final = _Text * _FEW  # most arrays fit one, so that a child need not make a type
 _ENTRY_POINT: Final = b"_start"
+_FUNCTION: Final = 0  # WASMTIME_EXTERN_FUNC
 
 
 class EngineError(Exception):
@@ -69,6 +70,7 @@ _call = _function(
     _Pointer, _Pointer, _Pointer, _Pointer, ctypes.c_size_t, _Pointer, ctypes.c_size_t, _Pointer,
 )  # fmt: skip
 _error_message = _function("wasmtime_error_message", None, _Pointer, _Pointer)
+_error_trace = _function("wasmtime_error_wasm_trace", None, _Pointer, _Pointer)
 _trap_message = _function("wasm_trap_message", None, _Pointer, _Pointer)
 
 # What the functions answer into.
@@ -80,6 +82,7 @@ _module_at = ctypes.addressof(_module)
 _trap_at = ctypes.addressof(_trap)
 _instance_at = ctypes.addressof(_instance)
 _export_at = ctypes.addressof(_export)
+_export_kind = ctypes.c_uint8.from_address(_export_at)
 _exported_function_at = _export_at + bindings.wasmtime_extern_t.of.offset
 
 
@@ -97,7 +100,7 @@ def load_module(engine: int, code: str) -> int:
         EngineError: it cannot be read, or is not for this engine.
     """
     if error := _deserialize(engine, _bytes(code), _module_at):
-        raise EngineError(_told(_error_message, error))
+        raise EngineError(f"{code}: {_in_one_line(error)}")
     return _module.value or 0
 
 
@@ -134,20 +137,34 @@ def run_command(engine: int, linker: int, module: int, wasi: int) -> None:
     """
     context = _context(_new_store(engine, None, None))
     if error := _set_wasi(context, wasi):
-        raise EngineError(_told(_error_message, error))
+        raise EngineError(_in_one_line(error))
     if error := _instantiate(linker, context, module, _instance_at, _trap_at):
-        raise EngineError(_told(_error_message, error))
+        raise EngineError(_in_one_line(error))
     _raise_trap()  # of the module's start function
-    if not _get_export(context, _instance_at, _ENTRY_POINT, len(_ENTRY_POINT), _export_at):
-        raise EngineError("it has no _start")
+    found = _get_export(context, _instance_at, _ENTRY_POINT, len(_ENTRY_POINT), _export_at)
+    if not found or _export_kind.value != _FUNCTION:
+        raise EngineError("it has no _start to run")
     if error := _call(context, _exported_function_at, None, 0, None, 0, _trap_at):
-        raise Trapped(_told(_error_message, error))
+        raise _error_in_call(error)
     _raise_trap()
 
 
 def _raise_trap() -> None:
     if _trap.value is not None:
         raise Trapped(_told(_trap_message, _trap.value))
+
+
+def _error_in_call(error: int) -> Exception:
+    """A host function's error has a trace of the guest that called it; a wrong call has none."""
+    frames = bindings.wasm_frame_vec_t()
+    _error_trace(error, ctypes.addressof(frames))
+    if frames.size:
+        return Trapped(_told(_error_message, error))
+    return EngineError(f"its _start cannot be called: {_in_one_line(error)}")
+
+
+def _in_one_line(error: int) -> str:
+    return " ".join(_told(_error_message, error).split())
 
 
 def _told(message_of: Callable[[int, int], None], source: int) -> str:

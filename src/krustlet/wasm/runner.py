@@ -4,6 +4,7 @@ Imported by the zygote: what is imported here is mapped into every container.
 """
 
 import os
+import re
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -21,6 +22,7 @@ from krustlet.wasm.launch import WasmLaunch, decode_launch
 
 TRAP_CODE: Final = 134  # 128 + SIGABRT, what the wasmtime command ends with
 _STDERR: Final = 2
+_NUMBER: Final = re.compile(r"^\d+: ")
 
 
 class WasmRunner:
@@ -81,9 +83,10 @@ def _engine_and_linker(
 
 def describe_trap(text: str) -> str:
     """wasmtime's words for a trap with the cause first, the back-trace after it."""
-    trace, _, cause = text.partition("\n\nCaused by:\n")
+    trace, _, causes = text.partition("\n\nCaused by:\n")
     frames = [line.replace("<unknown>!", "").rstrip() for line in trace.splitlines()[1:]]
-    causes = [line.strip() for line in cause.splitlines() if line.strip()]
-    if not causes:
+    # One a line, and numbered if there are several; the last is what the others come down to.
+    said = [_NUMBER.sub("", line.strip()) for line in causes.splitlines() if line.strip()]
+    if not said:
         return text.strip()
-    return "\n".join([*causes, "wasm backtrace:", *frames])
+    return "\n".join([": ".join(reversed(said)), "wasm backtrace:", *frames])

@@ -24,6 +24,8 @@ from tests.support.virtual_time import EPOCH
 
 TERMINAL = ("Succeeded", "Failed")
 
+unhurried = settings(deadline=None, max_examples=60)  # a busy machine may be slow, not wrong
+
 policies = st.sampled_from(["Always", "OnFailure", "Never"])
 codes = st.sampled_from([0, 1, 137])
 reasons = st.sampled_from(["ErrImagePull", "CreateContainerConfigError", "RunContainerError"])
@@ -49,7 +51,7 @@ _attempts = st.sampled_from([1, 1, 1, 2, 2, 3, 0])
 _words = st.sampled_from(["", "word"])
 _of_container = partial(st.builds, container=_names, attempt=_attempts)
 
-facts: st.SearchStrategy[saw.Fact] = st.one_of(
+container_facts: st.SearchStrategy[saw.ContainerFact] = st.one_of(
     _of_container(saw.Creating, container_id=_words),
     _of_container(saw.Started, at=instants),
     _of_container(saw.ImageResolved, image_id=_words),
@@ -58,6 +60,11 @@ facts: st.SearchStrategy[saw.Fact] = st.one_of(
     _of_container(saw.BackedOff, reason=_words, message=_words),
     _of_container(saw.Stopping, kill_at=instants),
     _of_container(saw.Exited, code=codes, reason=_words, message=_words, at=instants),
+)
+"""Anything about a container: of wrong attempts, of strangers, out of any order."""
+
+facts: st.SearchStrategy[saw.Fact] = st.one_of(
+    container_facts,
     st.builds(saw.MountFailed, at=instants),
     st.builds(saw.UnmountFailed, at=instants),
     st.sampled_from(
@@ -67,7 +74,6 @@ facts: st.SearchStrategy[saw.Fact] = st.one_of(
     st.just(saw.Rejected(Rejection("OutOfpods", "too many"))),
     st.just(saw.Finished()),
 )
-"""Any fact at all: of wrong attempts, of strangers, out of any order."""
 
 
 @st.composite
@@ -75,7 +81,7 @@ def histories(draw: st.DrawFn) -> tuple[Pod, list[PodState]]:
     """A pod and the states that a history without sense or order has taken it through."""
     pod = draw(pods())
     states = [PodState.new(pod, EPOCH)]
-    for fact in draw(st.lists(facts, max_size=60)):
+    for fact in draw(st.lists(facts, min_size=15, max_size=60)):
         states.append(observe(states[-1], fact))
     return pod, states
 
@@ -83,6 +89,7 @@ def histories(draw: st.DrawFn) -> tuple[Pod, list[PodState]]:
 # any history ------------------------------------------------------------------------------------
 
 
+@unhurried
 @given(histories(), instants)
 def test_every_state_has_a_plan_and_a_status(
     history: tuple[Pod, list[PodState]], now: Instant
@@ -95,6 +102,7 @@ def test_every_state_has_a_plan_and_a_status(
         before = project(pod, state, HostAddress(), before=before)
 
 
+@unhurried
 @given(histories(), instants)
 def test_what_is_announced_is_not_named_again(
     history: tuple[Pod, list[PodState]], now: Instant
@@ -110,13 +118,12 @@ def test_what_is_announced_is_not_named_again(
     assert not set(plan(pod.spec, state, now)) & set(announced)
 
 
-@given(histories(), st.data())
+@unhurried
+@given(histories(), container_facts)
 def test_word_of_another_attempt_changes_nothing(
-    history: tuple[Pod, list[PodState]], data: st.DataObject
+    history: tuple[Pod, list[PodState]], fact: saw.ContainerFact
 ) -> None:
     _, states = history
-    fact = data.draw(facts.filter(lambda fact: isinstance(fact, saw.ContainerFact)))
-    assert isinstance(fact, saw.ContainerFact)
     container = states[-1].containers.get(fact.container)
     known = container.attempt if container is not None else 0
     begins_another = isinstance(fact, saw.Creating) and fact.attempt > known
@@ -124,16 +131,17 @@ def test_word_of_another_attempt_changes_nothing(
         assert observe(states[-1], fact) is states[-1]
 
 
-@given(histories(), st.data())
+@unhurried
+@given(histories(), facts)
 def test_the_same_word_again_changes_nothing(
-    history: tuple[Pod, list[PodState]], data: st.DataObject
+    history: tuple[Pod, list[PodState]], fact: saw.Fact
 ) -> None:
     _, states = history
-    fact = data.draw(facts)
     once = observe(states[-1], fact)
     assert observe(once, fact) is once
 
 
+@unhurried
 @given(histories())
 def test_no_deadline_is_ever_put_off(history: tuple[Pod, list[PodState]]) -> None:
     _, states = history
@@ -148,6 +156,7 @@ def test_no_deadline_is_ever_put_off(history: tuple[Pod, list[PodState]]) -> Non
                 assert container.kill_at <= earlier
 
 
+@unhurried
 @given(histories(), instants, instants)
 def test_a_deleted_pod_starts_nothing(
     history: tuple[Pod, list[PodState]], by: Instant, now: Instant
@@ -157,6 +166,7 @@ def test_a_deleted_pod_starts_nothing(
     assert not [e for e in plan(pod.spec, deleted, now) if isinstance(e, do.Start | do.Mount)]
 
 
+@unhurried
 @given(histories(), instants)
 def test_a_rejected_pod_starts_nothing(history: tuple[Pod, list[PodState]], now: Instant) -> None:
     pod, states = history
@@ -322,8 +332,8 @@ def brought_to_its_end(world: World) -> World:
     raise AssertionError(f"never finished: {world.state}")
 
 
+@unhurried
 @given(st.data())
-@settings(deadline=None)
 def test_a_deleted_pod_comes_to_an_end(data: st.DataObject) -> None:
     world = brought_to_its_end(a_life(data))
     assert world.phase in TERMINAL
@@ -331,8 +341,8 @@ def test_a_deleted_pod_comes_to_an_end(data: st.DataObject) -> None:
     assert list(plan(world.pod.spec, world.state, world.now)) == []
 
 
+@unhurried
 @given(st.data())
-@settings(deadline=None)
 def test_every_run_is_reported_ended_exactly_once(data: st.DataObject) -> None:
     world = brought_to_its_end(a_life(data))
     told = defaultdict(set)
@@ -353,8 +363,8 @@ def ends_in(status: PodStatus) -> Iterator[ContainerStateTerminated]:
                 yield state.terminated
 
 
+@unhurried
 @given(st.data())
-@settings(deadline=None)
 def test_restarts_are_counted_right(data: st.DataObject) -> None:
     world = a_life(data)
     for name, container in world.state.containers.items():
@@ -366,8 +376,8 @@ def test_restarts_are_counted_right(data: st.DataObject) -> None:
         assert world.status(name).restart_count == container.restarts
 
 
+@unhurried
 @given(st.data())
-@settings(deadline=None)
 def test_a_terminal_phase_is_for_ever_and_nothing_runs_in_it(data: st.DataObject) -> None:
     world = brought_to_its_end(a_life(data))
     phases = [status.phase for status in world.statuses]
@@ -384,8 +394,8 @@ def is_running(state: ContainerState) -> bool:
     return state.running is not None
 
 
+@unhurried
 @given(st.data())
-@settings(deadline=None)
 def test_a_pod_left_alone_in_peace_runs(data: st.DataObject) -> None:
     """Whatever happened, when nothing fails any more every container gets up that has to."""
     world = a_life(data)

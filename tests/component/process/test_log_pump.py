@@ -1,0 +1,153 @@
+"""The log pump may die at any time; what containers print after that is not lost."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.component.process.test_logs import WAITS_TO_GO_ON
+from tests.support.processes import descriptors, is_alive
+from tests.support.supervised import LIMIT_S, Supervised
+from tests.support.until import until, until_not
+
+CHUNK = 64 * 1024
+LONGEST = 16 * 1024
+
+
+def kill_pump(supervised: Supervised) -> int:
+    pump = supervised.pump
+    os.kill(pump, signal.SIGKILL)
+    until_not(lambda: is_alive(pump), within_s=LIMIT_S)
+    return pump
+
+
+def prints_around(gate: Path, before: str, after: str) -> str:
+    waits = WAITS_TO_GO_ON.replace("GATE", repr(str(gate)))
+    return f"import os\n{before}\n{waits}\n{after}"
+
+
+async def test_the_next_pump_takes_over(supervised: Supervised, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    script = prints_around(gate, "os.write(1, b'before\\n')", "os.write(2, b'after\\n')")
+    for id_ in ("a", "b"):
+        await supervised.script(script, id_=id_)
+        await supervised.until_printed(id_, b"before\n")
+    died = kill_pump(supervised)
+    until(lambda: supervised.pump != died, within_s=LIMIT_S)
+    gate.touch()
+    for id_ in ("a", "b"):
+        assert (await supervised.end(id_)).code == 0
+        assert supervised.printed(id_) == b"before\n"
+        assert supervised.printed(id_, "stderr") == b"after\n"
+    assert "the log pump died" in supervised.settings.log.read_text()
+
+
+async def test_what_is_printed_while_there_is_no_pump_waits(
+    supervised: Supervised, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    await supervised.script(prints_around(gate, "", "os.write(1, b'x' * 1000 + b'\\n')"), id_="a")
+    os.kill(supervised.pump, signal.SIGSTOP)
+    gate.touch()
+    await asyncio.sleep(0.1)
+    kill_pump(supervised)
+    await supervised.toy(prints="meanwhile\n", id_="b")
+    assert (await supervised.end("a")).code == 0
+    await supervised.end("b")
+    assert supervised.printed("a") == b"x" * 1000 + b"\n"
+    assert supervised.printed("b") == b"meanwhile\n"
+
+
+async def test_a_pump_that_dies_in_the_flood_loses_what_was_in_its_hand(
+    supervised: Supervised,
+) -> None:
+    """One chunk, and a line that was begun."""
+    count = 200_000
+    floods = f"""
+import os
+output = b"".join(b"%07d\\n" % number for number in range({count}))
+while output:
+    output = output[os.write(1, output[:4096]):]
+"""
+    await supervised.script(floods, id_="a")
+    await supervised.until_printed("a", b"0000100\n")
+    kill_pump(supervised)
+    assert (await supervised.end("a")).code == 0
+    numbers = [int(line) for line in supervised.printed("a").split() if len(line) == 7]
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == count - 1
+    assert (count - len(numbers)) * 8 <= CHUNK + LONGEST
+
+
+async def test_pumps_that_die_again_and_again(supervised: Supervised) -> None:
+    ticks = "import os, time\nfor n in range(30): os.write(1, b'tick\\n'); time.sleep(0.02)"
+    await supervised.script(ticks, id_="a")
+    for _ in range(4):
+        kill_pump(supervised)
+    assert (await supervised.end("a")).code == 0
+    assert supervised.printed("a").count(b"tick\n") >= 30 - 4 * 2
+    begun = time.monotonic()
+    await supervised.toy(prints="x\n", id_="b")
+    await supervised.end("b")
+    assert supervised.printed("b") == b"x\n"
+    assert time.monotonic() - begun < 5
+
+
+async def test_neither_start_nor_stop_waits_for_a_pump_that_is_stuck(
+    supervised: Supervised,
+) -> None:
+    """More containers than the socket to the pump has room for, and more than it can answer."""
+    pump = supervised.pump
+    os.kill(pump, signal.SIGSTOP)
+    count = 400
+    try:
+        async with asyncio.timeout(60):
+            for number in range(count):
+                await supervised.toy(prints=f"{number}\n", id_=f"c{number}")
+            # Ends are told without a complete log, at last.
+            assert (await supervised.end("c0")).code == 0
+    finally:
+        os.kill(pump, signal.SIGCONT)
+    for number in range(count):
+        assert (await supervised.end(f"c{number}")).code == 0
+    await supervised.toy(prints="x\n", id_="after")
+    await supervised.end("after")
+    assert supervised.printed("after") == b"x\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_it_ends_with_its_supervisor_and_at_nobody_elses_word(
+    supervised: Supervised, number: signal.Signals
+) -> None:
+    pump = supervised.pump
+    os.kill(pump, number)
+    await supervised.toy(prints="x\n", id_="a")
+    await supervised.end("a")
+    assert supervised.pump == pump
+    assert supervised.printed("a") == b"x\n"
+
+
+async def test_the_last_words_are_written_though_the_supervisor_is_dead(
+    supervised: Supervised, tmp_path: Path
+) -> None:
+    printed = tmp_path / "printed"
+    prints = f"import os, time; os.write(1, b'last'); os.mkdir({str(printed)!r})"
+    await supervised.script(f"{prints}; time.sleep(60)", id_="a")
+    until(printed.exists, within_s=LIMIT_S)
+    pump = supervised.pump
+    os.kill(supervised.pid, signal.SIGKILL)
+    await supervised.until_lost()
+    until_not(lambda: is_alive(pump), within_s=LIMIT_S)
+    assert supervised.printed("a") == b"last"
+
+
+async def test_a_pump_holds_nothing_of_the_supervisors(supervised: Supervised) -> None:
+    found = descriptors(supervised.pump)
+    assert sorted(found)[:3] == [0, 1, 2]
+    assert sorted(link.split(":")[0] for n, link in found.items() if n > 2) == [
+        "anon_inode",  # its epoll
+        "socket",
+    ]

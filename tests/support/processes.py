@@ -1,0 +1,99 @@
+"""What this machine knows of processes: whose they are, and what they hold."""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def processes_of(directory: Path) -> list[int]:
+    """The processes with `directory` in their command line, zombies left out, oldest first.
+
+    A container has the command line of its supervisor, which it is a fork of.
+    """
+    found = []
+    for process in _PROC.glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        if os.fsencode(directory) in line and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return sorted(found)
+
+
+def children() -> list[int]:
+    """This process' own, zombies included."""
+    found: list[int] = []
+    for task in (_PROC / "self" / "task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            found += map(int, (task / "children").read_text().split())
+    return sorted(found)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process, and it is not only waiting to be noticed as dead."""
+    try:
+        return not status(pid)["State"].startswith(("Z", "X"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def status(pid: int) -> dict[str, str]:
+    """The lines of `/proc/<pid>/status`."""
+    lines = (_PROC / str(pid) / "status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def descriptors(pid: int | None = None) -> dict[int, str]:
+    """What a process (this one, where none is named) has open: number → what it is."""
+    folder = _PROC / str(pid or "self") / "fd"
+    found = {}
+    for link in folder.iterdir():
+        try:
+            found[int(link.name)] = str(link.readlink())
+        except FileNotFoundError:
+            continue  # the one that listed them
+    return found
+
+
+def private_bytes(pid: int) -> int:
+    """Memory that a process shares with nobody."""
+    return _rolled_up(pid, "Private_Clean") + _rolled_up(pid, "Private_Dirty")
+
+
+def _rolled_up(pid: int, name: str) -> int:
+    text = (_PROC / str(pid) / "smaps_rollup").read_text()
+    kilobytes = re.search(rf"^{name}: +(\d+) kB$", text, re.MULTILINE)
+    assert kilobytes is not None
+    return int(kilobytes[1]) * 1024
+
+
+def memory_holds(pid: int, needle: bytes) -> bool:
+    """Whether `needle` is anywhere in the readable memory of a process."""
+    with (_PROC / str(pid) / "mem").open("rb", buffering=0) as memory:
+        for line in (_PROC / str(pid) / "maps").read_text().splitlines():
+            start, end = (int(number, 16) for number in line.split()[0].split("-"))
+            if line.split()[1].startswith("r") and _region_holds(
+                memory.fileno(), start, end, needle
+            ):
+                return True
+    return False
+
+
+def _region_holds(memory: int, start: int, end: int, needle: bytes) -> bool:
+    before = b""
+    while start < end:
+        try:
+            chunk = os.pread(memory, min(end - start, 1 << 20), start)
+        except OSError:
+            return False  # [vvar], for one
+        if not chunk:
+            return False
+        if needle in before + chunk:
+            return True
+        before = chunk[-len(needle) :]
+        start += len(chunk)
+    return False
