@@ -1,9 +1,10 @@
 """Call the `krustlet` command as a person does, and see what it leaves behind."""
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -51,9 +52,11 @@ class Command:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str | Path, **env: str) -> "subprocess.Popen[str]":
-        """Begin a command whose end the test does not wait for just yet."""
-        return subprocess.Popen(
+    @contextlib.contextmanager
+    def start(self, *arguments: str | Path, **env: str) -> "Iterator[subprocess.Popen[str]]":
+        """Begin a command whose end the test does not wait for just yet; killed at the latest when
+        the block is left, so that a test that fails in it does not hang."""
+        process = subprocess.Popen(
             [*self._prefix, *KRUSTLET, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -61,6 +64,11 @@ class Command:
             cwd=self.directory,
             env=self.environment(env),
         )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """What the command finds in its environment: ours, its data directory, and `env`."""

@@ -54,11 +54,11 @@ def test_a_failing_container_is_run_again_until_it_succeeds(krustlet: Command) -
 def test_a_long_running_pod_ends_when_told(
     krustlet: Command, number: signal.Signals, code: int
 ) -> None:
-    process = krustlet.start("run", EXAMPLES / "tick.yaml")
-    assert process.stdout is not None
-    assert process.stdout.readline() == "tick\n"
-    process.send_signal(number)
-    _, stderr = process.communicate(timeout=5)
+    with krustlet.start("run", EXAMPLES / "tick.yaml") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "tick\n"
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=10)
     assert process.returncode == code
     assert stderr.endswith("pod tick: Failed (tick: Error, exit code 143)\n")
 
