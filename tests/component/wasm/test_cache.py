@@ -71,9 +71,9 @@ def text(tmp_path: Path) -> Callable[[str | bytes], Path]:
 
 @pytest.fixture
 def slow(text: Callable[[str], Path]) -> Path:
-    """A module that takes seconds to compile, in one thread and 300 MB."""
+    """A module that takes seconds to compile, in one thread and 700 MB."""
     step = "(i32.store (local.get 0) (i32.mul (i32.load (local.get 0)) (i32.const {number})))\n"
-    body = "".join(step.format(number=number) for number in range(120_000))
+    body = "".join(step.format(number=number) for number in range(300_000))
     return text(f'(module (memory 1) (func (export "_start") (local i32)\n{body}))')
 
 
