@@ -28,7 +28,7 @@ MAKEFLAGS += --no-builtin-rules
 help: ## List these targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo "POD=other.yaml chooses what 'make run' runs; ARGS='-k name -x' goes to pytest."
 
@@ -42,9 +42,14 @@ run: $(RUN_READY) ## Run a WebAssembly pod here, without a cluster
 ##@ Change
 
 .PHONY: test
-test: $(TEST_READY) ## Run all tests; the first time, compile the guest modules
+test: $(TEST_READY) ## Run the tests; the first time, compile the guest modules
 	@$(BIN)/python -m tests.support.guests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: $(TEST_READY) ## Run the tests against a real control plane; the first build takes minutes
+	@$(BIN)/python -m tests.support.controlplane
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 .PHONY: test-unit
 test-unit: $(TEST_READY) ## Run the tests that need no sockets, children or guests: seconds
@@ -66,6 +71,11 @@ fmt: $(TEST_READY) ## Format, and mend what lint can mend by itself
 bench: $(BENCH_READY) ## Measure every figure that the documentation names
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
+.PHONY: cluster
+cluster: $(TEST_READY) ## Run a Kubernetes control plane, without nodes, until Ctrl-C
+	@$(BIN)/python -m tests.support.controlplane
+	@$(BIN)/python -m tests.support.run_cluster
+
 ##@ Keep
 
 .PHONY: lock
@@ -74,6 +84,7 @@ lock: ## Pin what pyproject.toml asks for (needs uv; ARGS=--upgrade for newer re
 	$(call compile,pyproject.toml,run)
 	$(call compile,--group build --constraints requirements/run.txt,build)
 	$(call compile,--group test $(SAME),test)
+	$(call compile,--group go,go)
 	$(call compile,--group bench $(SAME) --constraints requirements/test.txt,bench)
 
 .PHONY: clean

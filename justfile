@@ -15,3 +15,7 @@ run-wasi:
 # Run all tests
 test:
     make test
+
+# Run the tests against a real control plane
+test-e2e:
+    make test-e2e

@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent.parent
-LOCKED = ["run", "build", "test", "bench"]
+LOCKED = ["run", "build", "test", "go", "bench"]
 
 
 def make_targets(pattern: str) -> set[str]:
