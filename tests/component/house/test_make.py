@@ -18,7 +18,7 @@ def make(*arguments: str) -> str:
 def test_make_without_a_target_lists_all_targets() -> None:
     listed = [line.split()[1] for line in make().splitlines() if line.startswith("  make ")]
     use = ["help", "build", "run"]
-    change = ["test", "test-unit", "check", "fmt", "bench", "cluster"]
+    change = ["test", "test-e2e", "test-unit", "check", "fmt", "bench", "cluster"]
     keep = ["lock", "clean"]
     assert listed == [*use, *change, *keep]
 
