@@ -93,3 +93,17 @@ def processes_with(text: str) -> list[str]:
         if text in line:
             found.append(f"{process.name}: {line}")
     return found
+
+
+def processes_writing_below(directory: Path) -> list[int]:
+    """The processes whose stderr is a file below `directory`: a node's supervisor and all that
+    came of it, whose command lines name no directory."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            stderr = os.readlink(process / "fd" / "2")
+        except OSError:
+            continue  # it ended meanwhile, or is somebody else's
+        if stderr.startswith(f"{directory}/"):
+            found.append(int(process.name))
+    return found

@@ -149,11 +149,8 @@ class AotCache:
     def _is_sound(self, code: Path, inspection: Inspection) -> bool:
         status = code.lstat()
         private = _is_ours(self._directory) and _is_ours(code, forbidden=0o077)
-        if (
-            not private
-            or not stat.S_ISREG(status.st_mode)
-            or status.st_size != inspection.code_bytes
-        ):
+        whole = stat.S_ISREG(status.st_mode) and status.st_size == inspection.code_bytes
+        if not (private and whole):
             return False
         seen = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
         if self._verified.get(code) != seen:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from krustlet.objects import ContainerStatus
-from tests.support.command import processes_with
+from tests.support.command import processes_writing_below
 from tests.support.guests import Guests
 from tests.support.node import Printed
 from tests.support.until import until, until_not
@@ -81,10 +81,12 @@ def node(tmp_path: Path, guests: Guests) -> Iterator[Node]:
     node = Node(tmp_path)
     yield node
     node.kill()
-    for line in processes_with(str(tmp_path)):  # its supervisor, which was to outlive it
+    supervisors = processes_writing_below(tmp_path)
+    assert supervisors  # they outlive their kubelet
+    for pid in supervisors:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(int(line.partition(":")[0]), signal.SIGKILL)
-    until_not(lambda: processes_with(str(tmp_path)), within_s=5)
+            os.kill(pid, signal.SIGKILL)
+    until_not(lambda: processes_writing_below(tmp_path), within_s=5)
 
 
 def test_a_running_container_goes_on_as_it_is(node: Node) -> None:

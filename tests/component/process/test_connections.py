@@ -31,6 +31,7 @@ from krustlet.process.messages import (
 from krustlet.process.messages import (
     Ended as EndedMessage,
 )
+from krustlet.process.spawn import only_one
 from tests.support.ordinary_user import UID
 from tests.support.processes import descriptors, processes_of
 from tests.support.script_provider import a_kubelet, wait_for
@@ -107,6 +108,20 @@ async def test_kubelets_that_come_at_once_find_one_supervisor(tmp_path: Path) ->
         leaders = [pid for pid in processes_of(tmp_path) if os.getsid(pid) == pid]
     async with Supervised(tmp_path) as supervised:
         assert leaders == [supervised.pid]
+
+
+async def test_only_one_at_a_time_looks_for_a_supervisor(tmp_path: Path) -> None:
+    """Else two would find none, and each start one in place of the other's."""
+    directory = settings(tmp_path).directory
+    with only_one(directory), a_kubelet(tmp_path, ready=False) as kubelet:
+        await asyncio.to_thread(until, lambda: _waits_for_lock(kubelet.pid), within_s=LIMIT_S)
+        assert processes_of(tmp_path) == [kubelet.pid]
+
+
+def _waits_for_lock(pid: int) -> bool:
+    return "->" in "".join(
+        line for line in Path("/proc/locks").read_text().splitlines() if f" {pid} " in line
+    )
 
 
 async def test_one_that_ends_as_it_starts_is_told_of(tmp_path: Path) -> None:

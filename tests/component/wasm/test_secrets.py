@@ -24,12 +24,14 @@ async def test_a_secret_is_in_its_container_only(wasm: WithWasm, tmp_path: Path)
     secret = needle()
     before = await start(wasm, "before", needle())
     holder = await start(wasm, "holder", secret)
+    helpers = (wasm.supervised.pid, wasm.supervised.pump)
+    assert [pid for pid in helpers if memory_holds(pid, secret.encode())] == []
     after = await start(wasm, "after", needle())
     await wasm.start("hello", id_="ended")
     await wasm.supervised.end("ended")
 
     assert memory_holds(holder, secret.encode())  # or the search would prove nothing
-    others = (before, after, wasm.supervised.pid, wasm.supervised.pump)
+    others = (before, after, *helpers)
     assert [pid for pid in others if memory_holds(pid, secret.encode())] == []
     assert _processes_that_show(secret) == []
     assert _files_that_hold(tmp_path, secret) == []
