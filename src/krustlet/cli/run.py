@@ -18,7 +18,7 @@ from krustlet.base import KrustletError, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
 from krustlet.cli.output import Output
 from krustlet.cli.session import Outcome, Session
-from krustlet.cli.target import ArgumentsUnexpected, Target, read_target
+from krustlet.cli.target import ArgumentsUnexpected, Target, is_manifest, read_target
 from krustlet.cli.words import remark
 from krustlet.objects import Pod
 from krustlet.settings import Settings, default_data_dir
@@ -31,9 +31,23 @@ class DataDirUnusable(KrustletError):
     """Nothing can be kept where the data directory is to be."""
 
 
+class _RunCommand(click.Command):
+    """Options may follow a manifest, as it takes no arguments; after a module all is its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options; once more, wherever they stand, if the target is a manifest."""
+        rest = super().parse_args(ctx, list(args))
+        if ctx.params.get("arguments") and is_manifest(ctx.params["target"]):
+            ctx.params.clear()
+            ctx.allow_interspersed_args = True
+            rest = super().parse_args(ctx, list(args))
+        return rest
+
+
 @click.command(
     "run",
-    # All that follows the target is the guest's, flags included, as with `docker run`.
+    cls=_RunCommand,
+    # All that follows a module is the guest's, flags included, as with `docker run`.
     context_settings={"allow_interspersed_args": False},
 )
 @click.argument("target")

@@ -34,6 +34,11 @@ class Target(msgspec.Struct, frozen=True):
     directory: Path
 
 
+def is_manifest(target: str) -> bool:
+    """Whether `target` names a manifest, which takes no arguments."""
+    return target == _STDIN or Path(target).suffix.lower() in _MANIFESTS
+
+
 def read_target(target: str, arguments: Sequence[str]) -> Target:
     """The pods that `target` stands for; each has a uid of its own.
 
@@ -42,7 +47,7 @@ def read_target(target: str, arguments: Sequence[str]) -> Target:
         TargetUnreadable: the manifest cannot be read.
         ManifestError: it can, and makes no sense.
     """
-    if target != _STDIN and Path(target).suffix.lower() not in _MANIFESTS:
+    if not is_manifest(target):
         return Target((_with_uid(_pod_of(target, arguments)),), Path.cwd())
     if arguments:
         raise ArgumentsUnexpected(

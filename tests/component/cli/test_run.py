@@ -138,6 +138,12 @@ def test_json_is_the_pod_with_its_status(krustlet: Command, module: Modules) -> 
     assert "Hello, world!\n" in result.stderr
 
 
+def test_options_may_follow_a_manifest(krustlet: Command, module: Modules) -> None:
+    module("hello")
+    after = krustlet("run", "-", "-o", "json", "-q", stdin=SEVERAL_PODS)
+    assert (after.code, json.loads(after.stdout)["kind"]) == (0, "List")
+
+
 def test_json_of_several_pods_is_a_list(krustlet: Command, module: Modules) -> None:
     module("hello")
     pods = json.loads(krustlet("run", "-o", "json", "-", stdin=SEVERAL_PODS).stdout)
