@@ -41,6 +41,7 @@ from krustlet.objects.mount import Mount
 from krustlet.objects.names import ContainerName, PodKey, PodUID, pod_key
 from krustlet.objects.path import FieldPath
 from krustlet.objects.pod import (
+    PODS,
     HostAlias,
     Pod,
     PodDNSConfig,
@@ -63,6 +64,7 @@ from krustlet.objects.probe import (
     TCPSocketAction,
 )
 from krustlet.objects.quantity import Quantity, as_int, exact, from_exact, millis
+from krustlet.objects.resource import Resource
 from krustlet.objects.resources import container_requests
 from krustlet.objects.security import (
     AppArmorProfile,
@@ -146,6 +148,7 @@ __all__ = [
     "DEFAULT_GRACE_S",
     "DEFAULT_NAMESPACE",
     "DEFAULT_TERMINATION_MESSAGE_PATH",
+    "PODS",
     "AppArmorProfile",
     "CSIVolumeSource",
     "Capabilities",
@@ -234,6 +237,7 @@ __all__ = [
     "QuantityError",
     "RecursiveReadOnly",
     "ResizePolicy",
+    "Resource",
     "ResourceClaim",
     "ResourceFieldSelector",
     "ResourceRequirements",

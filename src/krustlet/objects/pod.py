@@ -1,6 +1,7 @@
 """The pod: what is wanted, and what is told of it."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -13,6 +14,7 @@ from krustlet.objects.container import (
 from krustlet.objects.meta import LocalObjectReference, ObjectMeta
 from krustlet.objects.names import PodKey, PodUID, pod_key
 from krustlet.objects.quantity import Quantity
+from krustlet.objects.resource import Resource
 from krustlet.objects.security import PodSecurityContext
 from krustlet.objects.shape import Opaque, Shape
 from krustlet.objects.status import PodStatus
@@ -130,3 +132,6 @@ class Pod(Shape, frozen=True, kw_only=True, omit_defaults=False):
     @property
     def key(self) -> PodKey:
         return pod_key(namespace=self.metadata.namespace, name=self.metadata.name)
+
+
+PODS: Final = Resource(plural="pods", kind="Pod", type=Pod)
