@@ -1,0 +1,328 @@
+"""Read a kubeconfig: which server, whom it has to be, and who we are.
+
+Owns the file format. What is written there and cannot be followed is an error, never left out:
+a node that acted as somebody else would be worse than none.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+from krustlet.base import did_you_mean, did_you_mean_file
+from krustlet.kube.config import KubeConfig
+from krustlet.kube.credentials import (
+    ClientCertificate,
+    Credentials,
+    FixedCredentials,
+    Identity,
+    TokenFile,
+    basic,
+    bearer,
+    is_token,
+)
+from krustlet.kube.errors import KubeConfigError
+from krustlet.kube.exec_plugin import API_VERSIONS, ClusterInfo, ExecPlugin, Plugin
+
+T = TypeVar("T")
+
+_PROXY_SCHEMES: Final = ("http", "https")
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """A piece of the file; unknown keys are none of our business."""
+
+
+class _Cluster(_Part, frozen=True, kw_only=True):
+    server: str = ""
+    certificate_authority: str = ""
+    certificate_authority_data: str = ""
+    insecure_skip_tls_verify: bool = False
+    tls_server_name: str = ""
+    proxy_url: str = ""
+
+
+class _Variable(_Part, frozen=True, kw_only=True):
+    name: str
+    value: str = ""
+
+
+class _Exec(_Part, frozen=True, kw_only=True, rename="camel"):
+    command: str = ""
+    args: Sequence[str] | None = None
+    env: Sequence[_Variable] | None = None
+    api_version: str = ""
+    install_hint: str = ""
+    provide_cluster_info: bool = False
+    interactive_mode: str = ""
+
+
+class _User(_Part, frozen=True, kw_only=True):
+    client_certificate: str = ""
+    client_certificate_data: str = ""
+    client_key: str = ""
+    client_key_data: str = ""
+    token: str = ""
+    token_file: str = msgspec.field(default="", name="tokenFile")
+    username: str = ""
+    password: str = ""
+    exec: _Exec | None = None
+    auth_provider: Any = None
+    as_: str = msgspec.field(default="", name="as")
+
+
+class _Context(_Part, frozen=True, kw_only=True):
+    cluster: str = ""
+    user: str = ""
+    namespace: str = ""
+
+
+class _NamedCluster(_Part, frozen=True, kw_only=True):
+    name: str
+    cluster: _Cluster = _Cluster()
+
+
+class _NamedUser(_Part, frozen=True, kw_only=True):
+    name: str
+    user: _User | None = None
+
+
+class _NamedContext(_Part, frozen=True, kw_only=True):
+    name: str
+    context: _Context = _Context()
+
+
+class _File(_Part, frozen=True, kw_only=True):
+    clusters: Sequence[_NamedCluster] | None = None
+    users: Sequence[_NamedUser] | None = None
+    contexts: Sequence[_NamedContext] | None = None
+    current_context: str = ""
+
+
+def load_kubeconfig(path: Path, *, context: str = "") -> KubeConfig:
+    """What the kubeconfig at `path` says about one server.
+
+    Files that it names are looked for beside it. Those with certificates have to be readable and
+    fit each other now; they are read anew whenever a connection's settings are made.
+
+    Args:
+        path: YAML, or JSON.
+        context: the name of one; empty: the file's current one.
+
+    Raises:
+        KubeConfigError: it is missing, unreadable or incomplete, or asks for what is not known.
+    """
+    return _Reader(path.absolute()).read(context)
+
+
+class _Reader:
+    """Reads one file; knows its name for the sake of errors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, context_name: str) -> KubeConfig:
+        file = self._parsed()
+        if not (name := context_name or file.current_context):
+            raise self._error("it has no current-context", hint=_known_contexts(file))
+        contexts = {one.name: one.context for one in file.contexts or ()}
+        context = self._named("context", name, contexts)
+        cluster = self._named(
+            "cluster", context.cluster, {one.name: one.cluster for one in file.clusters or ()}
+        )
+        user = _User()
+        if context.user:
+            users = {one.name: one.user or _User() for one in file.users or ()}
+            user = self._named("user", context.user, users)
+        config = KubeConfig(
+            server=self._server(cluster, context.cluster),
+            ca=self._ca(cluster),
+            credentials=self._credentials(user, context.user, cluster),
+            origin=self._path,
+            user_name=context.user,
+            namespace=context.namespace,
+            insecure_skip_verify=cluster.insecure_skip_tls_verify,
+            tls_server_name=cluster.tls_server_name,
+            proxy_url=self._proxy(cluster),
+        )
+        config.ssl_context(self._certificate(user, context.user))  # fails now, or not at all
+        return config
+
+    # the file ---------------------------------------------------------------------------------
+
+    def _parsed(self) -> _File:
+        import yaml  # here: a node reads one such file in its life
+
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError as exc:
+            hint = did_you_mean_file(self._path)
+            raise KubeConfigError(f"there is no kubeconfig {self._path}", hint=hint) from exc
+        except OSError as exc:
+            raise self._error(f"it cannot be read: {exc.strerror or exc}") from exc
+        try:
+            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+            tree = yaml.load(content, loader)  # noqa: S506 - both loaders are safe ones
+        except yaml.YAMLError as exc:
+            # Not chained: it may quote the line, and with it a secret.
+            raise self._error(f"it is no YAML{_place(exc)}") from None
+        try:
+            return msgspec.convert(tree, _File)
+        except msgspec.ValidationError as exc:
+            raise self._error(f"it is no kubeconfig: {exc}") from exc
+
+    def _named(self, kind: str, name: str, known: Mapping[str, T]) -> T:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"it has {', '.join(known) or 'none'}"
+            raise self._error(f"it has no {kind} {name!r}", hint=hint)
+        return known[name]
+
+    def _beside(self, name: str) -> Path:
+        return self._path.parent / name
+
+    def _error(self, why: str, *, hint: str = "") -> KubeConfigError:
+        return KubeConfigError(f"{self._path}: {why}", hint=hint)
+
+    # the server -------------------------------------------------------------------------------
+
+    def _server(self, cluster: _Cluster, name: str) -> str:
+        if not cluster.server:
+            raise self._error(f"cluster {name!r} has no server")
+        url = urlsplit(cluster.server)
+        if url.scheme not in ("http", "https") or not url.hostname or not _has_port_or_none(url):
+            raise self._error(
+                f"the server of cluster {name!r} is no address: {cluster.server}",
+                hint="write it like https://10.0.0.1:6443",
+            )
+        if url.username or url.password:
+            raise self._error(
+                f"the server of cluster {name!r} has a user in its address",
+                hint="write username and password of the user instead",
+            )
+        return cluster.server.rstrip("/")
+
+    def _ca(self, cluster: _Cluster) -> bytes | None:
+        found = self._inline_or_file(
+            "certificate-authority",
+            cluster.certificate_authority_data,
+            cluster.certificate_authority,
+        )
+        return self._content(found) if isinstance(found, Path) else found
+
+    def _proxy(self, cluster: _Cluster) -> str:
+        if cluster.proxy_url and urlsplit(cluster.proxy_url).scheme not in _PROXY_SCHEMES:
+            raise self._error(
+                "its proxy-url is of a kind that is not supported",
+                hint=f"these are: {', '.join(_PROXY_SCHEMES)}",
+            )
+        return cluster.proxy_url
+
+    # who we are -------------------------------------------------------------------------------
+
+    def _credentials(self, user: _User, name: str, cluster: _Cluster) -> Credentials:
+        """In client-go's order: token file, token, name and password, plugin."""
+        if user.as_:
+            raise self._error(
+                f"user {name!r} acts as somebody else (`as`), which a node must not",
+                hint="give it credentials of its own",
+            )
+        if user.auth_provider is not None:
+            raise self._error(
+                f"user {name!r} has an auth-provider, which Kubernetes gave up in 1.26",
+                hint="use a credential plugin (`exec`) in its place",
+            )
+        certificate = self._certificate(user, name)
+        if user.token_file:
+            return TokenFile(self._beside(user.token_file), certificate)
+        if user.token:
+            if not is_token(token := user.token.strip()):
+                raise self._error(f"the token of user {name!r} is none: a token is one word")
+            return FixedCredentials(Identity(bearer(token), certificate))
+        if user.username or user.password:
+            header = basic(user.username, user.password)
+            return FixedCredentials(Identity(header, certificate))
+        if user.exec is not None and certificate is None:
+            return ExecPlugin(self._plugin(user.exec, name, cluster))
+        return FixedCredentials(Identity("", certificate))
+
+    def _certificate(self, user: _User, name: str) -> ClientCertificate | None:
+        certificate = self._inline_or_file(
+            "client-certificate", user.client_certificate_data, user.client_certificate
+        )
+        key = self._inline_or_file("client-key", user.client_key_data, user.client_key)
+        if certificate is None and key is None:
+            return None
+        if certificate is None or key is None:
+            missing = "client-certificate" if certificate is None else "client-key"
+            raise self._error(f"user {name!r} lacks a {missing}, or {missing}-data")
+        return ClientCertificate(certificate, key)
+
+    def _plugin(self, told: _Exec, name: str, cluster: _Cluster) -> Plugin:
+        if not told.command:
+            raise self._error(f"the credential plugin of user {name!r} has no command")
+        if told.api_version not in API_VERSIONS:
+            raise self._error(
+                f"the credential plugin of user {name!r} has apiVersion {told.api_version!r}",
+                hint=f"known are {' and '.join(API_VERSIONS)}",
+            )
+        if told.interactive_mode == "Always":
+            raise self._error(
+                f"the credential plugin of user {name!r} wants to ask a person",
+                hint="there is none at a node; use interactiveMode: Never",
+            )
+        is_path = "/" in told.command
+        command = str(self._beside(told.command)) if is_path else told.command
+        return Plugin(
+            api_version=told.api_version,
+            command=(command, *(told.args or ())),
+            environment={one.name: one.value for one in told.env or ()},
+            cluster=self._cluster_info(cluster) if told.provide_cluster_info else None,
+            install_hint=told.install_hint,
+        )
+
+    def _cluster_info(self, cluster: _Cluster) -> ClusterInfo:
+        return ClusterInfo(
+            server=cluster.server,
+            tls_server_name=cluster.tls_server_name,
+            insecure_skip_tls_verify=cluster.insecure_skip_tls_verify,
+            certificate_authority_data=self._ca(cluster) or b"",
+            proxy_url=cluster.proxy_url,
+        )
+
+    # what is inline or in a file --------------------------------------------------------------
+
+    def _inline_or_file(self, key: str, inline: str, file: str) -> bytes | Path | None:
+        if inline:
+            try:
+                return base64.b64decode("".join(inline.split()), validate=True)
+            except ValueError:
+                raise self._error(f"{key}-data is no base64") from None
+        return self._beside(file) if file else None
+
+    def _content(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as exc:
+            raise self._error(
+                f"certificate-authority {path} cannot be read: {exc.strerror or exc}"
+            ) from exc
+
+
+def _has_port_or_none(url: SplitResult) -> bool:
+    try:
+        return url.port is None or url.port > 0
+    except ValueError:
+        return False
+
+
+def _known_contexts(file: _File) -> str:
+    names = ", ".join(one.name for one in file.contexts or ())
+    return f"name one of its contexts: {names}" if names else "it has no contexts either"
+
+
+def _place(exc: Any) -> str:
+    mark = getattr(exc, "problem_mark", None)
+    return f": see line {mark.line + 1}" if mark is not None else ""
