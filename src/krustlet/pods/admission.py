@@ -10,8 +10,10 @@ from typing import Final
 
 from krustlet.objects import (
     DEFAULT_TERMINATION_MESSAGE_PATH,
+    WITHOUT_CLUSTER,
     ContainerCommon,
     ContainerPort,
+    EnvVarSource,
     OSName,
     Pod,
     PodSecurityContext,
@@ -20,6 +22,7 @@ from krustlet.objects import (
     SecurityContext,
     TerminationMessagePolicy,
 )
+from krustlet.pods.env import described
 from krustlet.pods.state import Rejection
 from krustlet.volumes import notices
 
@@ -95,12 +98,13 @@ def _containers(spec: PodSpec) -> Iterator[tuple[str, ContainerCommon]]:
         yield f"spec.containers[{container.name}]", container
 
 
-def refusal(pod: Pod, *, uid: int) -> Rejection | None:
+def refusal(pod: Pod, *, uid: int, has_cluster: bool = True) -> Rejection | None:
     """Why this node will not run the pod; None if it will.
 
     Args:
         pod: defaulted and valid.
         uid: the user that containers run as, which is the kubelet's own.
+        has_cluster: whether there is an API server to ask for what the pod refers to.
     """
     if pod.spec.os is not None and pod.spec.os.name != OSName.LINUX:
         # Source: kubernetes pkg/kubelet/lifecycle/predicate.go
@@ -110,7 +114,36 @@ def refusal(pod: Pod, *, uid: int) -> Rejection | None:
             _UNSUPPORTED,
             f"{field} is not supported yet, and without it the pod would run as root",
         )
+    if not has_cluster and (reference := next(_of_a_cluster(pod.spec), None)) is not None:
+        return Rejection(_UNSUPPORTED, f"{reference} is known to a cluster only; {WITHOUT_CLUSTER}")
     return None
+
+
+def _of_a_cluster(spec: PodSpec) -> Iterator[str]:
+    """What the pod refers to and only an API server, or a node that has one, could tell."""
+    for path, container in _containers(spec):
+        for origin in container.env_from:
+            yield f"{path}.envFrom: {described(origin)}"
+        for variable in container.env:
+            if (source := variable.value_from) is not None and _is_of_a_cluster(source):
+                yield f"{path}.env[{variable.name}]: {described(source)}"
+    for volume in spec.volumes:
+        for field in volume.sources():
+            if field in _CLUSTER_VOLUMES:
+                yield f"spec.volumes[{volume.name}]: {field}"
+        for projection in (volume.projected and volume.projected.sources) or ():
+            for field in projection.sources():
+                if field in _CLUSTER_VOLUMES:
+                    yield f"spec.volumes[{volume.name}]: projected {field}"
+
+
+_CLUSTER_VOLUMES: Final = frozenset({"configMap", "secret", "serviceAccountToken"})
+
+
+def _is_of_a_cluster(source: EnvVarSource) -> bool:
+    if source.field_ref is not None:
+        return source.field_ref.field_path.startswith("status.")
+    return bool(source.config_map_key_ref or source.secret_key_ref)
 
 
 def _asks_for_another_user(spec: PodSpec) -> str | None:

@@ -3,8 +3,10 @@
 from krustlet.volumes.errors import (
     HostPathUnfit,
     InvalidVolume,
+    KeyMissing,
     MountError,
     MountSourceUnusable,
+    SetUpFailed,
     SingleFileMountUnsupported,
     SubPathEscapes,
     SubPathVariableMissing,
@@ -14,7 +16,15 @@ from krustlet.volumes.errors import (
     VolumeUnknown,
 )
 from krustlet.volumes.mounts import Mounted, resolve_mounts
-from krustlet.volumes.plan import EmptyDir, HostPath, VolumeWanted, notices, wanted
+from krustlet.volumes.plan import (
+    EmptyDir,
+    HostPath,
+    Projected,
+    VolumeWanted,
+    notices,
+    read_only,
+    wanted,
+)
 from krustlet.volumes.volumes import Volumes
 
 __all__ = [
@@ -22,9 +32,12 @@ __all__ = [
     "HostPath",
     "HostPathUnfit",
     "InvalidVolume",
+    "KeyMissing",
     "MountError",
     "MountSourceUnusable",
     "Mounted",
+    "Projected",
+    "SetUpFailed",
     "SingleFileMountUnsupported",
     "SubPathEscapes",
     "SubPathVariableMissing",
@@ -35,6 +48,7 @@ __all__ = [
     "VolumeWanted",
     "Volumes",
     "notices",
+    "read_only",
     "resolve_mounts",
     "wanted",
 ]

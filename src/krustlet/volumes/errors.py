@@ -1,5 +1,7 @@
 """What can go wrong between a volume in a manifest and a directory that a guest sees."""
 
+from collections.abc import Sequence
+
 from krustlet.base import KrustletError
 
 
@@ -15,7 +17,7 @@ class UnsupportedVolume(VolumeError):
     def __init__(self, name: str, kind: str) -> None:
         super().__init__(
             f"volume {name!r}: {kind} is not supported by this build",
-            hint="use emptyDir or hostPath",
+            hint="use emptyDir, hostPath, configMap, secret, downwardAPI or projected",
         )
         self.name, self.kind = name, kind
 
@@ -32,6 +34,24 @@ class VolumeStorageFailed(VolumeError):
     """The node's file system refused; full, read-only or not ours to write."""
 
     retryable = True
+
+
+class SetUpFailed(VolumeError):
+    """The files of a volume cannot be had, or not be written; it is tried again."""
+
+    retryable = True
+
+    def __init__(self, volume: str, causes: Sequence[KrustletError]) -> None:
+        # Source: apimachinery pkg/util/errors, `Aggregate`: each text once, several in brackets.
+        texts = list(dict.fromkeys(cause.message for cause in causes))
+        told = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+        super().__init__(
+            f'MountVolume.SetUp failed for volume "{volume}" : {told}', hint=causes[0].hint
+        )
+
+
+class KeyMissing(VolumeError):
+    """An item names a key that its ConfigMap or Secret lacks."""
 
 
 class MountError(VolumeError):

@@ -7,7 +7,7 @@ to `volumes.py` and the mounting itself to the runner.
 import os
 import posixpath
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from krustlet.objects import ContainerCommon, Mount, VolumeMount, expand_with
@@ -26,7 +26,11 @@ _ENTER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | o
 
 
 def resolve_mounts(
-    container: ContainerCommon, mounted: Mounted, env: Mapping[str, str]
+    container: ContainerCommon,
+    mounted: Mounted,
+    env: Mapping[str, str],
+    *,
+    read_only: Collection[str] = (),
 ) -> tuple[Mount, ...]:
     """The container's mounts in its own order; subPaths that were missing are now there.
 
@@ -35,6 +39,7 @@ def resolve_mounts(
 
     Args:
         env: the container's environment, for `subPathExpr`.
+        read_only: the volumes that no guest may write to, by name: see `plan.read_only`.
 
     Raises:
         VolumeUnknown: the container mounts what the pod does not have.
@@ -47,7 +52,7 @@ def resolve_mounts(
         Mount(
             host=str(_source(container.name, mount, mounted, env)),
             guest="/" + posixpath.normpath("/" + mount.mount_path).lstrip("/"),
-            read_only=mount.read_only,
+            read_only=mount.read_only or mount.name in read_only,
         )
         for mount in container.volume_mounts
     )

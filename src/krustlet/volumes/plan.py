@@ -5,21 +5,32 @@ Leaves making it so to one module a kind, and what each container sees to `mount
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from krustlet.objects import (
+    ConfigMapProjection,
+    ConfigMapVolumeSource,
+    DownwardAPIProjection,
+    DownwardAPIVolumeSource,
     EmptyDirVolumeSource,
     HostPathType,
     HostPathVolumeSource,
     Pod,
+    ProjectedVolumeSource,
+    SecretProjection,
+    SecretVolumeSource,
     StorageMedium,
     Volume,
+    VolumeProjection,
 )
 from krustlet.volumes.errors import InvalidVolume, UnsupportedVolume
 
 # Kubernetes asks for a DNS label. What matters here: it is one harmless part of a path.
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", re.ASCII)
+
+_DEFAULT_MODE: Final = 0o644
 
 
 class EmptyDir(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
@@ -42,7 +53,21 @@ class HostPath(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     type: HostPathType = HostPathType.UNSET
 
 
-VolumeWanted = EmptyDir | HostPath
+class Projected(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
+    """Files that we write; a guest may only read them. Of one source or several, later ones win.
+
+    Attributes:
+        of: the kubelet's name for the kind of volume it is written as, such as `configmap`.
+        default_mode: of the files that have no mode of their own.
+    """
+
+    name: str
+    of: str
+    sources: tuple[VolumeProjection, ...]
+    default_mode: int = _DEFAULT_MODE
+
+
+VolumeWanted = EmptyDir | HostPath | Projected
 
 
 def wanted(pod: Pod) -> tuple[VolumeWanted, ...]:
@@ -66,6 +91,15 @@ def wanted(pod: Pod) -> tuple[VolumeWanted, ...]:
     return tuple(_wanted(volume) for volume in pod.spec.volumes)
 
 
+def read_only(pod: Pod) -> frozenset[str]:
+    """The names of the volumes that no guest may write to, whatever its mounts say."""
+    return frozenset(
+        volume.name
+        for volume in pod.spec.volumes
+        if volume.config_map or volume.secret or volume.downward_api or volume.projected
+    )
+
+
 def notices(pod: Pod) -> tuple[str, ...]:
     """What the pod's owner should know: wishes that are accepted and not yet granted."""
     return tuple(_notices(pod))
@@ -87,6 +121,14 @@ def _wanted(volume: Volume) -> VolumeWanted:
             return _empty_dir(volume.name, source)
         case Volume(host_path=HostPathVolumeSource() as source):
             return _host_path(volume.name, source)
+        case Volume(config_map=ConfigMapVolumeSource() as source):
+            return _config_map(volume.name, source)
+        case Volume(secret=SecretVolumeSource() as source):
+            return _secret(volume.name, source)
+        case Volume(downward_api=DownwardAPIVolumeSource() as source):
+            return _downward_api(volume.name, source)
+        case Volume(projected=ProjectedVolumeSource() as source):
+            return _projected(volume.name, source)
         case _:
             raise UnsupportedVolume(volume.name, _kind(volume))
 
@@ -114,6 +156,39 @@ def _host_path(name: str, source: HostPathVolumeSource) -> HostPath:
         return HostPath(name, path=source.path, type=HostPathType(source.type or ""))
     except ValueError as exc:
         raise UnsupportedVolume(name, f"hostPath of type {source.type}") from exc
+
+
+def _config_map(name: str, source: ConfigMapVolumeSource) -> Projected:
+    projection = ConfigMapProjection(name=source.name, items=source.items, optional=source.optional)
+    return _of_one(name, "configmap", VolumeProjection(config_map=projection), source.default_mode)
+
+
+def _secret(name: str, source: SecretVolumeSource) -> Projected:
+    projection = SecretProjection(
+        name=source.secret_name, items=source.items, optional=source.optional
+    )
+    return _of_one(name, "secret", VolumeProjection(secret=projection), source.default_mode)
+
+
+def _downward_api(name: str, source: DownwardAPIVolumeSource) -> Projected:
+    projection = VolumeProjection(downward_api=DownwardAPIProjection(items=source.items))
+    return _of_one(name, "downward-api", projection, source.default_mode)
+
+
+def _of_one(name: str, of: str, source: VolumeProjection, mode: int | None) -> Projected:
+    return Projected(name, of, (source,), _DEFAULT_MODE if mode is None else mode)
+
+
+_KNOWN_SOURCES: Final = frozenset({"configMap", "secret", "downwardAPI", "serviceAccountToken"})
+
+
+def _projected(name: str, source: ProjectedVolumeSource) -> Projected:
+    projections = source.sources or ()
+    for projection in projections:
+        if unknown := set(projection.sources()) - _KNOWN_SOURCES:
+            raise UnsupportedVolume(name, f"projected with {', '.join(sorted(unknown))}")
+    mode = _DEFAULT_MODE if source.default_mode is None else source.default_mode
+    return Projected(name, "projected", projections, mode)
 
 
 def _kind(volume: Volume) -> str:

@@ -10,23 +10,35 @@ from msgspec.structs import replace
 
 from krustlet.objects import (
     Capabilities,
+    ConfigMapEnvSource,
     ContainerPort,
     ContainerRestartRule,
+    DownwardAPIProjection,
+    DownwardAPIVolumeSource,
     EmptyDirVolumeSource,
+    EnvFromSource,
+    EnvVar,
+    EnvVarSource,
     EphemeralContainer,
     HostAlias,
     Lifecycle,
+    ObjectFieldSelector,
     Pod,
     PodDNSConfig,
     PodOS,
     PodReadinessGate,
     PodSecurityContext,
     Probe,
+    ProjectedVolumeSource,
     Quantity,
     ResourceRequirements,
+    SecretKeySelector,
+    SecretVolumeSource,
     SecurityContext,
+    ServiceAccountTokenProjection,
     Volume,
     VolumeDevice,
+    VolumeProjection,
 )
 from krustlet.pods import Rejection, ignored, refusal
 from krustlet.pods.admission import IGNORED_CONTAINER_FIELDS, IGNORED_POD_FIELDS
@@ -130,6 +142,12 @@ def test_wishes_of_volumes_are_told_of() -> None:
     assert "medium Memory" in told
 
 
+def a_variable(source: SecretKeySelector | ObjectFieldSelector) -> EnvVar:
+    if isinstance(source, SecretKeySelector):
+        return EnvVar(name="A", value_from=EnvVarSource(secret_key_ref=source))
+    return EnvVar(name="A", value_from=EnvVarSource(field_ref=source))
+
+
 # refused ----------------------------------------------------------------------------------------
 
 
@@ -203,6 +221,77 @@ def test_a_pod_for_another_system_is_refused_by_everybody() -> None:
         assert refusal(a_pod(os=PodOS(name="windows")), uid=uid) == Rejection(
             "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"
         )
+
+
+CLUSTERLESS = "is known to a cluster only; write the values into the manifest"
+
+
+@pytest.mark.parametrize(
+    ("pod", "reference"),
+    [
+        pytest.param(
+            a_pod(
+                a_container(
+                    env_from=(EnvFromSource(config_map_ref=ConfigMapEnvSource(name="settings")),)
+                )
+            ),
+            "spec.containers[app].envFrom: configMapRef 'settings'",
+            id="an-environment",
+        ),
+        pytest.param(
+            a_pod(init=(a_container("first", env=(a_variable(SecretKeySelector(name="s")),)),)),
+            "spec.initContainers[first].env[A]: secretKeyRef 's'",
+            id="a-variable",
+        ),
+        pytest.param(
+            a_pod(a_container(env=(a_variable(ObjectFieldSelector(field_path="status.podIP")),))),
+            "spec.containers[app].env[A]: fieldRef",
+            id="an-address",
+        ),
+        pytest.param(
+            a_pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s")),)),
+            "spec.volumes[v]: secret",
+            id="a-volume",
+        ),
+        pytest.param(
+            a_pod(
+                volumes=(
+                    Volume(
+                        name="v",
+                        projected=ProjectedVolumeSource(
+                            sources=(
+                                VolumeProjection(downward_api=DownwardAPIProjection()),
+                                VolumeProjection(
+                                    service_account_token=ServiceAccountTokenProjection()
+                                ),
+                            )
+                        ),
+                    ),
+                )
+            ),
+            "spec.volumes[v]: projected serviceAccountToken",
+            id="part-of-a-volume",
+        ),
+    ],
+)
+def test_what_only_a_cluster_knows_is_refused_without_one(pod: Pod, reference: str) -> None:
+    rejection = refusal(pod, uid=1000, has_cluster=False)
+    assert rejection is not None
+    assert rejection.reason == "PodFeatureUnsupported"
+    assert rejection.message.startswith(f"{reference} {CLUSTERLESS}")
+    assert refusal(pod, uid=1000) is None
+
+
+def test_what_a_pod_knows_of_itself_needs_no_cluster() -> None:
+    pod = a_pod(
+        a_container(env=(a_variable(ObjectFieldSelector(field_path="metadata.name")),)),
+        volumes=(
+            Volume(name="v", downward_api=DownwardAPIVolumeSource()),
+            Volume(name="e", empty_dir=EmptyDirVolumeSource()),
+            Volume(name="p", projected=ProjectedVolumeSource()),
+        ),
+    )
+    assert refusal(pod, uid=1000, has_cluster=False) is None
 
 
 # told -------------------------------------------------------------------------------------------

@@ -1,24 +1,38 @@
 import pytest
 
 from krustlet.objects import (
+    ClusterTrustBundleProjection,
+    ConfigMapProjection,
+    ConfigMapVolumeSource,
     CSIVolumeSource,
+    DownwardAPIProjection,
+    DownwardAPIVolumeFile,
+    DownwardAPIVolumeSource,
     EmptyDirVolumeSource,
     HostPathType,
     HostPathVolumeSource,
+    KeyToPath,
+    PersistentVolumeClaimVolumeSource,
     Pod,
     PodSpec,
+    ProjectedVolumeSource,
     Quantity,
+    SecretProjection,
     SecretVolumeSource,
+    ServiceAccountTokenProjection,
     StorageMedium,
     Volume,
+    VolumeProjection,
 )
 from krustlet.volumes import (
     EmptyDir,
     HostPath,
     InvalidVolume,
+    Projected,
     UnsupportedVolume,
     VolumeError,
     notices,
+    read_only,
     wanted,
 )
 
@@ -49,6 +63,47 @@ def test_volumes_are_wanted_in_their_own_order() -> None:
     )
 
 
+def test_volumes_made_of_objects_are_projected() -> None:
+    items = (KeyToPath(key="k", path="p"),)
+    files = (DownwardAPIVolumeFile(path="name"),)
+    token = VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="token"))
+    pod = a_pod(
+        Volume(
+            name="c",
+            config_map=ConfigMapVolumeSource(
+                name="settings", items=items, default_mode=0o400, optional=True
+            ),
+        ),
+        Volume(name="s", secret=SecretVolumeSource(secret_name="login", items=items)),
+        Volume(name="d", downward_api=DownwardAPIVolumeSource(items=files, default_mode=0)),
+        Volume(name="p", projected=ProjectedVolumeSource(sources=(token,), default_mode=0o600)),
+        Volume(name="n", projected=ProjectedVolumeSource()),
+    )
+    of_config_map = ConfigMapProjection(name="settings", items=items, optional=True)
+    of_secret = SecretProjection(name="login", items=items)
+    assert wanted(pod) == (
+        Projected("c", "configmap", (VolumeProjection(config_map=of_config_map),), 0o400),
+        Projected("s", "secret", (VolumeProjection(secret=of_secret),), 0o644),
+        Projected(
+            "d",
+            "downward-api",
+            (VolumeProjection(downward_api=DownwardAPIProjection(items=files)),),
+            0,
+        ),
+        Projected("p", "projected", (token,), 0o600),
+        Projected("n", "projected", (), 0o644),
+    )
+    assert read_only(pod) == {"c", "s", "d", "p", "n"}
+
+
+def test_other_volumes_may_be_written_to() -> None:
+    pod = a_pod(
+        Volume(name="e", empty_dir=EmptyDirVolumeSource()),
+        Volume(name="h", host_path=HostPathVolumeSource(path="/x")),
+    )
+    assert read_only(pod) == frozenset()
+
+
 def test_a_pod_may_have_no_volumes() -> None:
     assert wanted(a_pod()) == ()
 
@@ -62,10 +117,31 @@ def test_every_type_of_host_path_is_known(of_type: HostPathType) -> None:
     ("pod", "error", "told"),
     [
         pytest.param(
-            a_pod(Volume(name="v", secret=SecretVolumeSource(secret_name="s"))),
+            a_pod(
+                Volume(
+                    name="v",
+                    persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="c"),
+                )
+            ),
             UnsupportedVolume,
-            "secret is not supported",
+            "persistentVolumeClaim is not supported",
             id="a-kind-for-later",
+        ),
+        pytest.param(
+            a_pod(
+                Volume(
+                    name="v",
+                    projected=ProjectedVolumeSource(
+                        sources=(
+                            VolumeProjection(secret=SecretProjection(name="s")),
+                            VolumeProjection(cluster_trust_bundle=ClusterTrustBundleProjection()),
+                        )
+                    ),
+                )
+            ),
+            UnsupportedVolume,
+            "projected with clusterTrustBundle is not supported",
+            id="a-source-for-later",
         ),
         pytest.param(
             a_pod(Volume(name="v", csi=CSIVolumeSource(driver="d"))),
