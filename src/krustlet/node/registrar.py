@@ -1,0 +1,101 @@
+"""Make the node known to the API server, however long that takes.
+
+Leaves what the node says of itself to `identity.py` and `status.py`, and later reports to
+`reporter.py`.
+"""
+
+import asyncio
+from typing import Final, NamedTuple
+
+import structlog
+
+from krustlet.base import Backoff
+from krustlet.kube import AlreadyExists, ApiError, Forbidden, Unauthorized
+from krustlet.node.identity import missing_taints, reconciling_patch
+from krustlet.node.ports import Nodes
+from krustlet.objects import Node
+
+REQUEST_LIMIT_S: Final = 10.0
+_RETRIES: Final = Backoff(initial_s=0.1, max_s=7.0)
+
+log = structlog.get_logger(__name__)
+
+
+class Registered(NamedTuple):
+    """The node as the API server has it, and whether that is our doing."""
+
+    node: Node
+    is_new: bool
+
+
+class Registrar:
+    """Registers one node."""
+
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+
+    async def register(self, wanted: Node) -> Registered:
+        """The node is there, with the labels and annotations of `wanted`; tries for ever.
+
+        One that is there already keeps its status and its taints.
+        """
+        failures = 0
+        complaint = ""
+        while True:
+            try:
+                async with asyncio.timeout(REQUEST_LIMIT_S):
+                    return await self._try(wanted)
+            except ApiError as exc:
+                if (said := exc.message) != complaint:
+                    _complain(wanted.name, exc)
+            except TimeoutError:
+                if (said := f"no answer within {REQUEST_LIMIT_S:.0f} s") != complaint:
+                    log.warning("node.not_registered", node=wanted.name, reason=said)
+            complaint = said
+            failures += 1
+            await asyncio.sleep(_RETRIES.wait_s(failures + 1))
+
+    async def _try(self, wanted: Node) -> Registered:
+        try:
+            node = await self._nodes.create(wanted)
+        except AlreadyExists:
+            return await self._reconcile(wanted)
+        except Forbidden as refusal:
+            # Who may not create nodes may still be one that somebody else has created.
+            try:
+                return await self._reconcile(wanted)
+            except ApiError:
+                raise refusal from None
+        log.info("node.registered", node=node.name)
+        return Registered(node, is_new=True)
+
+    async def _reconcile(self, wanted: Node) -> Registered:
+        node = await self._nodes.get()
+        if patch := reconciling_patch(wanted, node):
+            node = await self._nodes.patch(patch)
+        if missing := missing_taints(wanted.spec.taints, node.spec.taints):
+            log.warning(
+                "node.taints_missing",
+                node=node.name,
+                taints=missing,
+                hint="a node may not change its taints; let an administrator run:"
+                f" kubectl taint node {node.name} {' '.join(missing)}",
+            )
+        log.info("node.found_registered", node=node.name)
+        return Registered(node, is_new=False)
+
+
+def _complain(name: str, error: ApiError) -> None:
+    facts = {"node": name, "reason": error.message, "hint": _hint(name, error)}
+    if error.retryable:
+        log.warning("node.not_registered", **facts)
+    else:
+        log.error("node.not_registered", **facts)
+
+
+def _hint(name: str, error: ApiError) -> str:
+    if isinstance(error, Forbidden | Unauthorized):
+        return f"the kubeconfig's user must be system:node:{name}, in the group system:nodes" + (
+            f"; {error.hint}" if error.hint else ""
+        )
+    return error.hint
