@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         SupervisorUnavailable,
     )
     from krustlet.process.logfile import LogEntry, follow_log
+    from krustlet.process.logread import read_log
+    from krustlet.process.logtext import LogOptions
     from krustlet.process.spawn import SupervisorSettings
     from krustlet.process.walls import MISSING_WALLS
 
@@ -37,6 +39,7 @@ __all__ = [
     "Known",
     "Launch",
     "LogEntry",
+    "LogOptions",
     "ProcessError",
     "Record",
     "Reporter",
@@ -49,11 +52,13 @@ __all__ = [
     "boot_id",
     "connect",
     "follow_log",
+    "read_log",
     "read_record",
 ]
 
 _HOMES = {
     "LogEntry": "logfile",
+    "LogOptions": "logtext",
     "MISSING_WALLS": "walls",
     "ProcessError": "errors",
     "StartRefused": "errors",
@@ -62,6 +67,7 @@ _HOMES = {
     "SupervisorUnavailable": "errors",
     "connect": "client",
     "follow_log": "logfile",
+    "read_log": "logread",
 }
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from asyncinotify import Inotify, Mask
+
+from krustlet.process.logwatch import following
 
 _CHUNK_BYTES: Final = 256 * 1024
 _FULL: Final = b"F"
@@ -55,19 +56,19 @@ async def follow_log(path: Path, *, ended: asyncio.Event) -> AsyncIterator[list[
         ended: set once nothing more will be written.
 
     Raises:
-        OSError: it cannot be read, or watched.
+        OSError: it cannot be read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Inotify() as changes, contextlib.ExitStack() as stack:
-        changes.add_watch(path.parent, Mask.CREATE | Mask.MODIFY)
-        reader = _Reader(path, stack)
-        while True:
-            over = ended.is_set()  # asked before reading: what came until then is read below
-            for entries in reader.new_entries():
-                yield entries
-            if over:
-                return
-            await _either(changes, ended)
+    async with following(path.parent, ended=ended) as changes:
+        with contextlib.ExitStack() as stack:
+            reader = _Reader(path, stack)
+            while True:
+                over = ended.is_set()  # asked before reading: what came until then is read below
+                for entries in reader.new_entries():
+                    yield entries
+                if over:
+                    return
+                await changes.wait()
 
 
 class _Reader:
@@ -97,14 +98,3 @@ def _entries(lines: list[bytes]) -> Iterator[LogEntry]:
     for line in lines:
         with contextlib.suppress(ValueError):  # torn
             yield parse_entry(line)
-
-
-async def _either(changes: Inotify, ended: asyncio.Event) -> None:
-    """Wait until the log has changed, or has ended."""
-    waits = [asyncio.ensure_future(changes.get()), asyncio.ensure_future(ended.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)

@@ -1,0 +1,54 @@
+"""What the server is given: what it sees of pods, and whom it asks who may do what."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from krustlet.objects import Pod, UserInfo
+
+Check: TypeAlias = Callable[[], str]
+"""Asks one part of the node for its health: what is wrong with it; empty if nothing is."""
+
+
+class PodsView(Protocol):
+    """The pods that this node is to run, or still runs; each with its newest status."""
+
+    def all(self) -> Sequence[Pod]: ...
+
+    def find(self, *, namespace: str, name: str) -> Pod | None: ...
+
+    async def changed(self, uid: str) -> None:
+        """Return when the pod's status is another, or the pod is gone; at once if it is unknown.
+
+        Counts from the call on: nothing that happens once it was called is missed.
+        """
+
+
+class Action(NamedTuple):
+    """What somebody wants to do with a part of this node's API.
+
+    Attributes:
+        verb: Kubernetes' own; empty for methods that have none.
+        subresource: of the node.
+    """
+
+    verb: str
+    node: str
+    subresource: str
+
+
+class Reviewer(Protocol):
+    """Knows whom tokens belong to, and who may do what."""
+
+    async def review_token(self, token: str) -> UserInfo | None:
+        """Whose token it is; None if nobody's.
+
+        Raises:
+            KrustletError: there is nobody to ask.
+        """
+
+    async def review_access(self, user: UserInfo, action: Action) -> bool:
+        """Whether `user` may do it.
+
+        Raises:
+            KrustletError: there is nobody to ask.
+        """

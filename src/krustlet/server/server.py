@@ -1,0 +1,195 @@
+"""The server of the node's API: which sockets, which paths, and their life.
+
+Leaves who may ask to `gate.py`, and each answer to the module of its path.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from krustlet.base import Clock, SystemClock, make_private_directory
+from krustlet.server.address import SOCKET_NAME
+from krustlet.server.authentication import Authenticator
+from krustlet.server.authorization import Authorizer
+from krustlet.server.certificate import Serving, self_signed
+from krustlet.server.container_logs import ContainerLogs
+from krustlet.server.gate import ClusterGuard, Gate, Guard, LocalGuard
+from krustlet.server.health import Health
+from krustlet.server.listening import BACKLOG, LocalSocket, listen_on_port
+from krustlet.server.pod_lists import PodLists
+from krustlet.server.ports import Check, PodsView, Reviewer
+from krustlet.server.tls import ServingTls
+
+_HANDSHAKE_S: Final = 10.0
+_LAST_ANSWERS_S: Final = 1.0  # when the node goes; who follows a log is cut off then
+_IDLE_S: Final = 90.0  # as the kubelet
+_LONGEST_LINE: Final = 64 * 1024  # a path with its query; commands to execute come in it
+_LONGEST_HEADER: Final = 40 * 1024  # room for the longest token
+
+log = structlog.get_logger(__name__)
+
+
+class Https(msgspec.Struct, frozen=True, kw_only=True):
+    """How the cluster reaches this node.
+
+    Attributes:
+        node: its name: who may do something may do it with this node.
+        reviewer: knows whom tokens belong to, and who may do what.
+        address: to listen on.
+        port: 0 is one that is free.
+        serving: PEM files of a certificate and its key; None has one made, for `hosts`.
+        hosts: names and addresses of this node.
+        client_ca: PEM of who signs clients' certificates, or a file of it, which may change at any
+            time; where it is empty, certificates are not asked for.
+    """
+
+    node: str
+    reviewer: Reviewer
+    address: str = "0.0.0.0"  # noqa: S104 - the API server may come from anywhere
+    port: int = 10250
+    serving: tuple[Path, Path] | None = None
+    hosts: tuple[str, ...] = ()
+    client_ca: Path | bytes = b""
+
+
+class NodeServer:
+    """Answers for the node while it is entered, on a socket of this machine and on a port."""
+
+    def __init__(
+        self,
+        pods: PodsView,
+        *,
+        root: Path,
+        logs: Path,
+        https: Https | None = None,
+        checks: Mapping[str, Check] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Keep what it is given.
+
+        Args:
+            pods: what there is to tell of.
+            root: the node's data directory; the local socket and the certificate are kept there.
+            logs: the directory of pod logs.
+            https: None for a node without a cluster, which has the local socket alone.
+            checks: of parts of the node, by name; `/healthz` tells of them.
+            clock: the machine's own, if none is given.
+        """
+        self._pods = pods
+        self._root = root
+        self._logs = logs
+        self._https = https
+        self._checks = checks or {}
+        self._clock = clock or SystemClock()
+        self._runner: web.AppRunner | None = None
+        self._local: LocalSocket | None = None
+        self._listening: list[asyncio.Server] = []
+        self.port = 0
+        """Where HTTPS is served, once entered."""
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the local API is served."""
+        return self._root / SOCKET_NAME
+
+    async def __aenter__(self) -> Self:
+        """Answer from now on.
+
+        Raises:
+            ListenFailed: the port cannot be had.
+            LocalApiTaken: another node serves this data directory.
+            CertificateUnusable: a file for HTTPS is of no use.
+            OSError: the data directory cannot be used.
+        """
+        try:
+            await self._open()
+        except BaseException:
+            await self._close()
+            raise
+        log.info("server.listening", socket=str(self.socket_path), port=self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _open(self) -> None:
+        make_private_directory(self._root)
+        tls, guard = None, None
+        if self._https is not None:
+            tls = _tls(self._https, self._root)
+            guard = _guard(self._https, tls)
+        self._runner = web.AppRunner(
+            self._application(guard),
+            access_log=None,
+            logger=_quiet(),
+            handler_cancellation=True,  # who goes away leaves nothing running
+            keepalive_timeout=_IDLE_S,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_HEADER,
+            shutdown_timeout=_LAST_ANSWERS_S,
+        )
+        await self._runner.setup()
+        self._local = LocalSocket(self.socket_path)
+        await self._serve(self._local.socket)
+        if self._https is not None and tls is not None:
+            listener = listen_on_port(self._https.address, self._https.port)
+            self.port = listener.getsockname()[1]
+            await self._serve(listener, tls)
+
+    async def _serve(self, listener: socket.socket, tls: ServingTls | None = None) -> None:
+        assert self._runner is not None
+        assert self._runner.server is not None  # it was set up
+        server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            sock=listener,
+            ssl=None if tls is None else tls.context,
+            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
+            backlog=BACKLOG,
+        )
+        self._listening.append(server)
+
+    async def _close(self) -> None:
+        for server in self._listening:
+            server.close()
+        if self._local is not None:
+            self._local.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _application(self, cluster: Guard | None) -> web.Application:
+        application = web.Application(middlewares=[Gate(LocalGuard(), cluster).admit])
+        health, lists = Health(self._checks), PodLists(self._pods)
+        logs = ContainerLogs(self._pods, self._logs, self._clock)
+        route = application.router.add_route
+        for end in ("", "/"):
+            route("*", f"/healthz{end}", health.all)
+            route("GET", f"/pods{end}", lists.wanted)
+            route("GET", f"/runningpods{end}", lists.running)
+        route("*", "/healthz/{check}", health.one)
+        route("GET", "/containerLogs/{namespace}/{pod}/{container}", logs.serve)
+        return application
+
+
+def _quiet() -> logging.Logger:
+    """A log for aiohttp that nobody reads: it quotes malformed headers, and tokens are in some.
+    What goes wrong behind the gate is told by the gate."""
+    logger = logging.Logger("krustlet.server.http")
+    logger.disabled = True
+    return logger
+
+
+def _tls(https: Https, root: Path) -> ServingTls:
+    hosts = https.hosts or (https.node,)
+    serving = Serving(*https.serving) if https.serving is not None else self_signed(root, hosts)
+    return ServingTls(serving.certificate, serving.key, https.client_ca)
+
+
+def _guard(https: Https, tls: ServingTls) -> ClusterGuard:
+    return ClusterGuard(Authenticator(tls, https.reviewer), Authorizer(https.reviewer), https.node)
