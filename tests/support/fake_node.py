@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from krustlet.images import Image, PullPolicy
-from krustlet.objects import ContainerStatus, Pod, PodStatus
+from krustlet.images import Ensured, Image, Keyring, PullPolicy
+from krustlet.objects import ContainerStatus, Lookups, NoCluster, Pod, PodStatus
 from krustlet.pods import Checkpoints, Means, PodEvent, Pods
 from krustlet.provider import ContainerEnded, ContainerRequest, ContainerStarted, RuntimeEvent
 from tests.support.virtual_time import LoopClock
@@ -39,16 +39,36 @@ class FakeImages:
 
     Attributes:
         pull_s: how long each takes.
+        pulls: whether they come from a registry.
+        keyrings: what was brought along, each time one was asked for.
     """
 
     def __init__(self) -> None:
         self.trip = Tripwire()
         self.pull_s = 0.0
+        self.pulls = False
+        self.keyrings: list[Keyring] = []
 
-    async def ensure(self, reference_text: str, *, policy: PullPolicy, relative_to: Path) -> Image:
+    async def obtain(
+        self,
+        reference_text: str,
+        *,
+        policy: PullPolicy,
+        relative_to: Path,
+        keyring: Keyring,
+        on_pulling: Callable[[], None],
+    ) -> Ensured:
+        self.keyrings.append(keyring)
+        if self.pulls:
+            on_pulling()
         await asyncio.sleep(self.pull_s)
         self.trip()
-        return Image(reference_text, "sha256:0", "/m.wasm", size_bytes=1, entrypoint_name="m.wasm")
+        image = Image(
+            reference_text, "sha256:0", "/m.wasm",
+            size_bytes=1, entrypoint_name="m.wasm", image_id="sha256:0",
+        )  # fmt: skip
+        waited_s = self.pull_s if self.pulls else 0.0
+        return Ensured(image=image, pulled=self.pulls, took_s=waited_s, waited_s=waited_s)
 
 
 class FakeVolumes:
@@ -230,6 +250,7 @@ class FakeNode:
         self.volumes = FakeVolumes()
         self.runtime = FakeRuntime()
         self.sink = Recorder()
+        self.lookups: Lookups = NoCluster()
         self.checkpoints = Checkpoints(root)
 
     @asynccontextmanager
@@ -243,6 +264,7 @@ class FakeNode:
             sink=self.sink,
             clock=LoopClock(),
             logs=self.root / "logs",
+            lookups=self.lookups,
         )
         try:
             async with Pods(means) as pods:

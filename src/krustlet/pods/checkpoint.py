@@ -1,8 +1,13 @@
 """Keep the pods' states on disk, so that the next kubelet goes on where this one stopped.
 
 Owns `<root>/pods/<uid>/state`. Holds facts about runs, never what a container is given.
+
+The file is a journal: a state a line, the last of which counts. A new file under another name that
+is then renamed would do as well, but costs ten times as much, and a pod changes often.
 """
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +21,8 @@ from krustlet.base import KrustletError, make_private_directory, write_atomicall
 from krustlet.pods.state import PodState
 
 _NAME: Final = "state"
+_APPEND: Final = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+_LONGEST_BYTES: Final = 64 * 1024  # a hundred states; then only the last is kept
 
 log = structlog.get_logger(__name__)
 
@@ -43,12 +50,21 @@ class Checkpoints:
         Raises:
             OSError: it could not be written; what was there before still is.
         """
-        directory = self._directory(state.uid)
+        path = self._directory(state.uid) / _NAME
+        line = self._encode(state) + b"\n"
         try:
-            write_atomically(directory / _NAME, self._encode(state))
+            journal = os.open(path, _APPEND)
         except FileNotFoundError:
-            make_private_directory(directory)
-            write_atomically(directory / _NAME, self._encode(state))
+            make_private_directory(path.parent)
+            journal = os.open(path, _APPEND | os.O_CREAT, 0o600)
+        try:
+            size = os.fstat(journal).st_size
+            if size + len(line) <= _LONGEST_BYTES or not size:
+                _append(journal, line, at=size)
+                return
+        finally:
+            os.close(journal)
+        write_atomically(path, line)
 
     def load(self, uid: str) -> PodState | None:
         """What was written of this pod; None if nothing was, or nothing readable.
@@ -58,7 +74,10 @@ class Checkpoints:
         """
         path = self._directory(uid) / _NAME
         try:
-            return self._decode(path.read_bytes())
+            *lines, torn = path.read_bytes().split(b"\n")
+            if torn:  # by a power cut, and the next line must not be added to it
+                os.truncate(path, path.stat().st_size - len(torn))
+            return self._decode(lines[-1]) if lines else None
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as exc:
@@ -84,3 +103,15 @@ class Checkpoints:
         if uid in ("", ".", "..") or "/" in uid or "\0" in uid:
             raise BadPodUID(uid)
         return self._pods / uid
+
+
+def _append(journal: int, line: bytes, *, at: int) -> None:
+    """All of the line, or nothing of it."""
+    try:
+        written = os.write(journal, line)
+    except OSError:
+        os.ftruncate(journal, at)
+        raise
+    if written < len(line):
+        os.ftruncate(journal, at)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -64,6 +64,11 @@ class Pods:
         elif not state.settled_as:
             self._admit(worker)
 
+    def revise(self, pod: Pod) -> None:
+        """Go by this newer version of a pod that was added; an unknown one is gone already."""
+        if (worker := self._workers.get(pod.uid)) is not None:
+            worker.revise(pod)
+
     def delete(self, uid: str, *, grace_s: float) -> None:
         """Have a pod's containers end within `grace_s` seconds, then leave nothing of it.
 
@@ -78,6 +83,22 @@ class Pods:
         worker = self._workers.get(uid)
         return worker.state if worker is not None else None
 
+    def all(self) -> list[Pod]:
+        """Every pod that was added and is not gone, with what is told of it now."""
+        return [worker.shown for worker in self._workers.values() if worker.pod.namespace]
+
+    def find(self, *, namespace: str, name: str) -> Pod | None:
+        """The pod of that name, with what is told of it now; of several the latest added."""
+        for worker in reversed(self._workers.values()):
+            if worker.pod.name == name and worker.pod.namespace == namespace:
+                return worker.shown
+        return None
+
+    async def changed(self, uid: str) -> None:
+        """Wait until something else is told of the pod, or it is gone; if it is, not at all."""
+        if (worker := self._workers.get(uid)) is not None:
+            await worker.changed()
+
     def stop_strangers(self) -> None:
         """All pods have been added: end and clear away what is left of any other.
 
@@ -90,7 +111,7 @@ class Pods:
                 uid=uid, accepted_at=now, containers={}
             )
             log.warning("pod.unowned", uid=uid)
-            stranger = Pod(metadata=ObjectMeta(name=uid, uid=uid))
+            stranger = Pod(metadata=ObjectMeta(name=uid, uid=uid))  # of no namespace: shown nowhere
             worker = self._employ(stranger, state, means, Path.cwd())
             worker.tell(saw.DeletionAsked(now))
         self._routes.settle()

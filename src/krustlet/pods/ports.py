@@ -1,14 +1,14 @@
 """What pods are given: small doors to the rooms that do things, so that tests hand in others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 from krustlet.base import Clock
-from krustlet.images import Image, PullPolicy
-from krustlet.objects import Pod, PodStatus
+from krustlet.images import Ensured, Keyring, PullPolicy
+from krustlet.objects import Allocatable, Lookups, NoCluster, Pod, PodStatus
 from krustlet.pods.checkpoint import Checkpoints
 from krustlet.pods.projection import HostAddress
 from krustlet.provider import Runtime
@@ -17,8 +17,16 @@ from krustlet.provider import Runtime
 class Images(Protocol):
     """Brings images to this node."""
 
-    async def ensure(self, reference_text: str, *, policy: PullPolicy, relative_to: Path) -> Image:
-        """See `krustlet.images.Puller.ensure`."""
+    async def obtain(
+        self,
+        reference_text: str,
+        *,
+        policy: PullPolicy,
+        relative_to: Path,
+        keyring: Keyring,
+        on_pulling: Callable[[], None],
+    ) -> Ensured:
+        """See `krustlet.images.Puller.obtain`."""
 
 
 class Volumes(Protocol):
@@ -66,6 +74,8 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         logs: the directory of pod logs, `/var/log/pods` on a node.
+        lookups: finds what pods refer to by name.
+        allocatable: what the node has for pods.
     """
 
     images: Images
@@ -75,4 +85,6 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     sink: Sink
     clock: Clock
     logs: Path
+    lookups: Lookups = NoCluster()
     address: HostAddress = HostAddress()
+    allocatable: Callable[[], Allocatable] = dict

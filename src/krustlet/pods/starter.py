@@ -10,19 +10,24 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
+import structlog
 
 from krustlet.base import KrustletError
-from krustlet.images import Image, ImageError, PullPolicy
+from krustlet.images import Image, ImageError, Keyring, NoWasmInImage, PullPolicy
 from krustlet.objects import ContainerCommon, Pod
-from krustlet.pods.env import arguments, environment
+from krustlet.pods.env import arguments
+from krustlet.pods.env_sources import resolve_environment
 from krustlet.pods.facts import CreateAbandoned, CreateFailed, Fact, ImageResolved
 from krustlet.pods.naming import log_path
 from krustlet.pods.ports import Means
+from krustlet.pods.pulling import Pulling
 from krustlet.pods.reporter import Reporter
 from krustlet.provider import ContainerRequest
 from krustlet.volumes import resolve_mounts
 
 _BUG: Final = "CreateContainerError"
+
+log = structlog.get_logger(__name__)
 
 
 class Spawn(Protocol):
@@ -68,13 +73,18 @@ class Starter:
             directory: where relative image references begin.
             tell: takes the facts.
         """
-        self._pod = pod
+        self.pod = pod
         self._means = means
         self._reporter = reporter
         self._directory = directory
         self._tell = tell
         self._spawn = spawn
         self._abandonable: dict[str, asyncio.Task[None]] = {}
+        self._unfit: set[str] = set()
+
+    def is_unfit(self, name: str) -> bool:
+        """Whether the container's image is none for this node, and that was told of."""
+        return name in self._unfit
 
     def begin(self, attempt: Attempt, volumes: Mapping[str, Path]) -> None:
         """Try to run a container of which no other attempt is on.
@@ -118,33 +128,61 @@ class Starter:
     async def _prepare(self, attempt: Attempt, volumes: Mapping[str, Path]) -> ContainerRequest:
         name = attempt.container.name
         image = await self._image(attempt.container)
-        self._tell(ImageResolved(container=name, attempt=attempt.number, image_id=image.digest))
+        self._tell(ImageResolved(container=name, attempt=attempt.number, image_id=image.image_id))
         return await self._request(attempt, image, volumes)
 
     async def _image(self, container: ContainerCommon) -> Image:
-        policy = PullPolicy(container.image_pull_policy)
-        image = await self._means.images.ensure(
-            container.image, policy=policy, relative_to=self._directory
-        )
-        self._reporter.tell(
-            "Pulled",
-            f'Container image "{container.image}" already present on machine',
-            container=container.name,
-        )
-        await self._means.runtime.prepare(image)
-        return image
+        keyring = await self._keyring(container)
+        with Pulling(self._reporter, container) as pulling:
+            ensured = await self._means.images.obtain(
+                container.image,
+                policy=PullPolicy(container.image_pull_policy),
+                relative_to=self._directory,
+                keyring=keyring,
+                on_pulling=pulling.begun,
+            )
+            pulling.done(ensured)
+        await self._means.runtime.prepare(ensured.image)
+        return ensured.image
+
+    async def _keyring(self, container: ContainerCommon) -> Keyring:
+        """What the pod brings to show to registries; a missing Secret may not be needed."""
+        secrets = []
+        missing = []
+        for reference in self.pod.spec.image_pull_secrets:
+            try:
+                secret = await self._means.lookups.secret(self.pod.namespace, reference.name)
+            except KrustletError as exc:
+                log.debug("pod.pull_secret_missing", secret=reference.name, error=exc.message)
+                missing.append(reference.name)
+            else:
+                secrets.append(secret)
+        if missing:
+            self._reporter.warn(
+                "FailedToRetrieveImagePullSecret",
+                f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+                "attempting to pull the image may not succeed.",
+                container=container.name,
+            )
+        return Keyring.from_secrets(secrets)
 
     async def _request(
         self, attempt: Attempt, image: Image, volumes: Mapping[str, Path]
     ) -> ContainerRequest:
         container = attempt.container
-        env = environment(container)
+        env = await resolve_environment(
+            self.pod,
+            container,
+            address=self._means.address,
+            lookups=self._means.lookups,
+            allocatable=self._means.allocatable(),
+        )
         words = arguments(container, env)
         mounts = await asyncio.to_thread(resolve_mounts, container, volumes, env)
         return ContainerRequest(
             id=attempt.container_id,
-            pod=f"{self._pod.namespace}/{self._pod.name}",
-            pod_uid=self._pod.uid,
+            pod=f"{self.pod.namespace}/{self.pod.name}",
+            pod_uid=self.pod.uid,
             container=container.name,
             restart=attempt.restart,
             image=image,
@@ -152,7 +190,7 @@ class Starter:
             env=env,
             mounts=mounts,
             working_dir=container.working_dir,
-            log=str(log_path(self._means.logs, self._pod, container.name, attempt.restart)),
+            log=str(log_path(self._means.logs, self.pod, container.name, attempt.restart)),
         )
 
     async def _start(self, request: ContainerRequest) -> None:
@@ -167,6 +205,10 @@ class Starter:
 
     def _warn(self, attempt: Attempt, exc: KrustletError) -> None:
         container = attempt.container
+        if isinstance(exc, NoWasmInImage):
+            if self.is_unfit(container.name):
+                return  # it stays so, for as long as the pod is here
+            self._unfit.add(container.name)
         if isinstance(exc, ImageError):
             message = f'Failed to pull image "{container.image}": {exc.message}'
         else:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from krustlet.base import Instant, KrustletError
@@ -65,6 +66,8 @@ class PodWorker:
         self._tasks = asyncio.TaskGroup()
         self._volumes: Mapping[str, Path] = {}
         self._published: PodStatus | None = None
+        self._is_revised = False
+        self._next_status = asyncio.Event()
         self._wake_at: Instant | None = None
         self._is_gone = False
         self._reporter = Reporter(pod, means.sink)
@@ -77,10 +80,28 @@ class PodWorker:
         """What is known now."""
         return self._state
 
+    @property
+    def shown(self) -> Pod:
+        """The pod as it is told of now."""
+        return msgspec.structs.replace(self.pod, status=self._published or self.pod.status)
+
+    async def changed(self) -> None:
+        """Wait until something else is told of it, or nothing is left of it."""
+        await self._next_status.wait()
+
     def tell(self, fact: saw.Fact) -> None:
         """Put a fact into the inbox."""
         self._inbox.append(fact)
         self._arrived.set()
+
+    def revise(self, pod: Pod) -> None:
+        """Go by this newer version of the pod from now on."""
+        has_changed = pod.spec != self.pod.spec
+        is_newer = pod.metadata.generation != self.pod.metadata.generation
+        self.pod = self._reporter.pod = self._starter.pod = pod
+        if has_changed or is_newer:
+            self._is_revised = True
+            self._arrived.set()
 
     async def run(self) -> None:
         """Work until nothing of the pod is left; cancel to leave it to the next kubelet."""
@@ -105,7 +126,7 @@ class PodWorker:
             await self._leave()
 
     async def _something_to_do(self) -> None:
-        if self._inbox:
+        if self._inbox or self._is_revised:
             return
         self._arrived.clear()
         wait_s = None
@@ -137,7 +158,9 @@ class PodWorker:
         self, facts: Sequence[saw.Fact], decision: Decision
     ) -> list[Callable[[], None]]:
         """What to tell, then what to do: in this order."""
-        untold = decision.states[1:] if self._published else decision.states
+        is_due = self._is_revised or self._published is None
+        self._is_revised = False
+        untold = decision.states if is_due else decision.states[1:]
         return [
             *(partial(self._publish, state) for state in untold),
             *(partial(self._forget, fact) for fact in facts if isinstance(fact, saw.Exited)),
@@ -150,6 +173,7 @@ class PodWorker:
         self._means.checkpoints.remove(self.pod.uid)
         self._on_gone()
         self._is_gone = True
+        self._next_status.set()
 
     # telling ----------------------------------------------------------------------------------
 
@@ -160,6 +184,8 @@ class PodWorker:
             return
         self._means.sink.publish(self.pod, status)
         self._published = status
+        self._next_status.set()
+        self._next_status = asyncio.Event()
         if before is None or status.phase != before.phase:
             log.info("pod.phase", was=before.phase if before else "", now=status.phase)
 
@@ -175,6 +201,8 @@ class PodWorker:
     def _tell_back_off(self, name: str) -> None:
         waiting = self._state.containers[name].waiting
         if waiting is not None and waiting.reason == IMAGE_PULL:
+            if self._starter.is_unfit(name):
+                return
             self._reporter.tell("BackOff", back_off_pulling(self.pod, name), container=name)
             return
         message = f"Back-off restarting failed container {name} in pod {long_name(self.pod)}"

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,50 @@ def test_a_state_comes_back_as_it_was(checkpoints: Checkpoints) -> None:
     story.failed("web")
     story.wait(2)
     story.deleted()
+    checkpoints.save(story.state)
+    assert checkpoints.load(story.state.uid) == story.state
+
+
+def test_the_last_of_many_counts_and_the_file_stays_small(
+    checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    story = Story(a_pod(a_container("web"))).runs("web")
+    for _ in range(500):
+        story.exited("web", code=1)
+        checkpoints.save(story.state)
+        assert checkpoints.load(story.state.uid) == story.state
+        story.wait(400)
+        story.runs("web")
+    assert (tmp_path / "pods" / story.state.uid / "state").stat().st_size < 100_000
+
+
+def test_a_torn_line_is_as_if_it_had_never_been_begun(
+    checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    story = Story(a_pod(a_container("web"))).runs("web")
+    checkpoints.save(story.state)
+    before = story.state
+    path = tmp_path / "pods" / story.state.uid / "state"
+    path.write_bytes(path.read_bytes() + b'{"uid": "half of a li')
+    assert checkpoints.load(story.state.uid) == before
+    story.exited("web", code=1)
+    checkpoints.save(story.state)
+    assert checkpoints.load(story.state.uid) == story.state
+
+
+def test_a_full_disk_costs_nothing_that_was_there(
+    checkpoints: Checkpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story(a_pod(a_container("web")))
+    checkpoints.save(story.state)
+    before = story.state
+    story.runs("web")
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:10]))
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(story.state)
+    monkeypatch.undo()
+    assert checkpoints.load(story.state.uid) == before
     checkpoints.save(story.state)
     assert checkpoints.load(story.state.uid) == story.state
 
