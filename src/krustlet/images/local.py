@@ -30,6 +30,8 @@ class Image(msgspec.Struct, frozen=True):
         digest: `sha256:<64 hex>` of the file's bytes.
         path: absolute. The file may change later; who reads it again checks the digest.
         entrypoint_name: argv[0] where the container names no command.
+        image_id: what the pod's status calls it: `<registry>/<repository>@<digest of the manifest>`
+            for an image of a registry, the digest of the file for a local one.
     """
 
     reference: str
@@ -37,6 +39,7 @@ class Image(msgspec.Struct, frozen=True):
     path: str
     size_bytes: int
     entrypoint_name: str
+    image_id: str = ""
 
 
 class _FileVersion(NamedTuple):
@@ -75,12 +78,14 @@ class LocalImages:
         directory = (self._base_directory / relative_to).absolute()
         path = directory / reference.path
         version = await asyncio.to_thread(_look, path)
+        digest = await self._digest(path, version)
         return Image(
             reference=str(reference),
-            digest=await self._digest(path, version),
+            digest=digest,
             path=str(path),
             size_bytes=version.size_bytes,
             entrypoint_name=path.name,
+            image_id=digest,
         )
 
     async def _digest(self, path: Path, version: _FileVersion) -> str:

@@ -5,6 +5,7 @@ import pytest
 from krustlet.images import (
     Image,
     InvalidImageName,
+    LocalImagesForbidden,
     LocalReference,
     Puller,
     PullPolicy,
@@ -25,15 +26,22 @@ class FakeFiles:
 async def test_a_local_file_is_used_whatever_the_policy(policy: PullPolicy) -> None:
     files = FakeFiles()
 
-    image = await Puller(files).ensure("fs/./m.wasm", policy=policy, relative_to=Path("/pods"))
+    ensured = await Puller(files).obtain("fs/./m.wasm", policy=policy, relative_to=Path("/pods"))
 
-    assert image.reference == "file:m.wasm"
+    assert (ensured.image.reference, ensured.pulled) == ("file:m.wasm", False)
     assert files.asked == [(LocalReference("m.wasm"), Path("/pods"))]
+
+
+async def test_a_node_that_runs_no_local_files_says_what_to_do() -> None:
+    with pytest.raises(LocalImagesForbidden, match=r"file:m\.wasm") as forbidden:
+        await Puller().obtain("file:m.wasm", policy=PullPolicy.NEVER, relative_to=Path("/pods"))
+    assert forbidden.value.reason == "ErrImagePull"
+    assert "--allow-local-modules" in forbidden.value.hint
 
 
 async def test_an_image_of_a_registry_is_refused_with_a_way_out() -> None:
     with pytest.raises(RegistryUnsupported, match=r"docker\.io/library/hello:latest") as refused:
-        await Puller(FakeFiles()).ensure(
+        await Puller(FakeFiles()).obtain(
             "hello", policy=PullPolicy.ALWAYS, relative_to=Path("/pods")
         )
     assert refused.value.reason == "ErrImagePull"
@@ -43,5 +51,5 @@ async def test_an_image_of_a_registry_is_refused_with_a_way_out() -> None:
 async def test_a_bad_name_reaches_no_file() -> None:
     files = FakeFiles()
     with pytest.raises(InvalidImageName):
-        await Puller(files).ensure("Hello", policy=PullPolicy.NEVER, relative_to=Path("/pods"))
+        await Puller(files).obtain("Hello", policy=PullPolicy.NEVER, relative_to=Path("/pods"))
     assert files.asked == []
