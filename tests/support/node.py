@@ -42,7 +42,12 @@ class _Printer:
 
 
 async def _main(directory: Path, manifest: Path) -> None:
-    settings = Settings(root=directory, cache=directory / "cache", logs=directory / "logs")
+    settings = Settings(
+        root=directory,
+        cache=directory / "cache",
+        logs=directory / "logs",
+        images=directory / "images",
+    )
     async with run_kubelet(settings, _Printer()) as kubelet:
         for pod in load_pods(manifest.read_text(), name=str(manifest)):
             kubelet.pods.add(pod, directory=manifest.parent)

@@ -33,6 +33,16 @@ def children() -> list[int]:
     return sorted(found)
 
 
+def descendants(pid: int) -> list[int]:
+    """Its children, theirs, and so on; empty if it is gone."""
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *descendants(child)]
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """Whether there is such a process, and it is not only waiting to be noticed as dead."""
     try:

@@ -4,11 +4,13 @@ from krustlet.base.backoff import Backoff
 from krustlet.base.clock import Clock, Instant, SystemClock
 from krustlet.base.errors import KrustletError
 from krustlet.base.files import Unnamed, make_private_directory, write_atomically
+from krustlet.base.locks import DirectoryInUse, only_user_of
 from krustlet.base.spelling import did_you_mean, did_you_mean_file
 
 __all__ = [
     "Backoff",
     "Clock",
+    "DirectoryInUse",
     "Instant",
     "KrustletError",
     "SystemClock",
@@ -16,5 +18,6 @@ __all__ = [
     "did_you_mean",
     "did_you_mean_file",
     "make_private_directory",
+    "only_user_of",
     "write_atomically",
 ]

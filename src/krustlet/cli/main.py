@@ -13,6 +13,10 @@ from krustlet.cli.words import COMPLETE_VARIABLE, INTERRUPTED, show_error
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "completion": "completion",
+    "logs": "logs",
+    "node": "node",
+    "ps": "ps",
+    "push": "push",
     "run": "run",
     "version": "version",
 }

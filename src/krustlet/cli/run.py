@@ -127,7 +127,13 @@ def _run_directory(data_dir: Path | None) -> Iterator[Settings]:
             hint="name another one with --data-dir or KRUSTLET_DATA_DIR",
         ) from exc
     try:
-        yield Settings(root=root, cache=data / _CACHE, logs=root / "logs", ephemeral=True)
+        yield Settings(
+            root=root,
+            cache=data / _CACHE,
+            logs=root / "logs",
+            images=data / "images",
+            ephemeral=True,
+        )
     finally:
         os.close(lock)
         shutil.rmtree(root, ignore_errors=True)

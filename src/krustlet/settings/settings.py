@@ -17,13 +17,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         cache: what outlives it and may be shared with others: native code.
         logs: pod logs, laid out as the CRI does.
         provider: the name of what runs the containers.
+        images: modules of registries, which may be shared with others, too; None: only local files
+            are run.
+        insecure_registries: `host:port` of those that may be spoken to without TLS.
+        registry_certs_dir: authorities of registries, as Docker lays them out.
+        allow_local_modules: whether an image may be a file of this machine.
         ephemeral: nothing outlives this process: containers end with it, and `root` goes.
     """
 
     root: Path
     cache: Path
     logs: Path
+    images: Path | None
     provider: str = "wasi"
+    insecure_registries: tuple[str, ...] = ()
+    registry_certs_dir: Path | None = None
+    allow_local_modules: bool = True
     ephemeral: bool = False
 
 

@@ -1,0 +1,119 @@
+"""What every kubelet has: pods, and the means they work with. No logic.
+
+To know the project read `cli/run.py`, this, `sources/`, `pods/plan.py`, `pods/worker.py` and
+`provider/contract.py`, in that order.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from krustlet.base import SystemClock, make_private_directory
+from krustlet.images import LocalImages, Puller
+from krustlet.objects import Allocatable, Lookups, NoCluster
+from krustlet.pods import Checkpoints, HostAddress, Means, Pods, Sink
+from krustlet.process import SupervisorSettings
+from krustlet.provider import (
+    ProcessRuntime,
+    Provider,
+    ProviderContext,
+    Runtime,
+    load_provider,
+)
+from krustlet.settings import Settings
+from krustlet.volumes import Volumes
+
+_SUPERVISOR: Final = "supervisor"
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a cluster adds to a kubelet; without one there is nothing of it.
+
+    Attributes:
+        lookups: finds what pods refer to by name.
+        address: where pods are reached.
+        allocatable: what the node has for pods.
+    """
+
+    lookups: Lookups = NoCluster()
+    address: HostAddress = HostAddress()
+    allocatable: Callable[[], Allocatable] = dict
+
+
+class Kubelet:
+    """The rooms that a face may talk to."""
+
+    def __init__(self, pods: Pods, images: Puller, runtime: Runtime, volumes: Volumes) -> None:
+        self.pods = pods
+        self.images = images
+        self.runtime = runtime
+        self.volumes = volumes
+
+
+@asynccontextmanager
+async def run_kubelet(
+    settings: Settings,
+    sink: Sink,
+    surroundings: Surroundings = Surroundings(),  # noqa: B008 - a frozen value
+) -> AsyncIterator[Kubelet]:
+    """A kubelet that runs until the block is left; an ephemeral one leaves nothing behind.
+
+    Raises:
+        ProviderMissing: there is no provider of that name.
+        SupervisorUnavailable: containers cannot be kept here.
+        OSError: a directory cannot be used.
+    """
+    root = make_private_directory(settings.root)
+    runtime = _runtime(settings)
+    volumes = Volumes(root, lookups=surroundings.lookups, allocatable=surroundings.allocatable)
+    images, registries = _images(settings)
+    means = Means(
+        images=images,
+        volumes=volumes,
+        runtime=runtime,
+        checkpoints=Checkpoints(root),
+        sink=sink,
+        clock=SystemClock(),
+        logs=settings.logs,
+        lookups=surroundings.lookups,
+        address=surroundings.address,
+        allocatable=surroundings.allocatable,
+    )
+    try:
+        async with registries, Pods(means) as pods:
+            yield Kubelet(pods, images, runtime, volumes)
+    finally:
+        await runtime.close(stop_all=settings.ephemeral)
+
+
+def _images(settings: Settings) -> tuple[Puller, AbstractAsyncContextManager[object]]:
+    """What finds images, and what has to be entered for it."""
+    local = LocalImages(Path.cwd()) if settings.allow_local_modules else None
+    if settings.images is None:
+        return Puller(local), nullcontext()
+    # Here, as most runs on a laptop need none of it, and it takes a while to load.
+    from krustlet.images import Registry, RegistrySettings, Store
+
+    registry = Registry(
+        RegistrySettings(
+            insecure=settings.insecure_registries, certs_dir=settings.registry_certs_dir
+        )
+    )
+    return Puller(local, store=Store(settings.images), registry=registry), registry
+
+
+def _runtime(settings: Settings) -> Runtime:
+    provider = load_provider(settings.provider, ProviderContext(cache=settings.cache))
+    if not isinstance(provider, Provider):
+        return provider
+    supervisor = SupervisorSettings(
+        directory=settings.root / _SUPERVISOR,
+        runners=provider.runners,
+        import_paths=[path for path in sys.path if path],
+        scratch=settings.root if settings.ephemeral else None,
+    )
+    return ProcessRuntime(provider, supervisor, settings.root)

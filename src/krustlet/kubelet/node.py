@@ -1,0 +1,136 @@
+"""What the kubelet of a cluster's node has besides: the API server's pods come in, their statuses
+go out, there is a Node to be seen and an API to be asked. No logic.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+
+from krustlet import __version__
+from krustlet.base import SystemClock, make_private_directory, only_user_of
+from krustlet.kube import KubeClient, KubeConfig, load_kubeconfig, reflect
+from krustlet.kubelet.address import address_towards
+from krustlet.kubelet.core import Kubelet, Surroundings, run_kubelet
+from krustlet.kubelet.intake import Intake
+from krustlet.kubelet.sink import ApiSink, NodeEvents
+from krustlet.node import LeaseApi, LinuxHost, NodeAgent, NodeApi, NodeMeans, NodeSettings
+from krustlet.objects import PODS
+from krustlet.pods import HostAddress
+from krustlet.server import ApiReviewer, Https, NodeServer
+from krustlet.settings import ClusterSettings, Settings
+from krustlet.sources import ApiLookups
+from krustlet.status import EventRecorder, StatusWriter
+
+log = structlog.get_logger(__name__)
+
+
+async def run_node(settings: Settings, cluster: ClusterSettings) -> None:
+    """Be a node of the cluster until cancelled; containers go on afterwards.
+
+    Raises:
+        KubeConfigError: the kubeconfig cannot be used.
+        DirectoryInUse: another kubelet has the data directory.
+        KrustletError: whatever else keeps it from being a node; see the rooms.
+    """
+    config = load_kubeconfig(cluster.kubeconfig)
+    with only_user_of(make_private_directory(settings.root)):
+        async with _clients(config, cluster) as clients:
+            await _Node(settings, cluster, clients).run()
+
+
+class _Clients:
+    """Ways to the API server that do not hold each other up."""
+
+    def __init__(self, config: KubeConfig, cluster: ClusterSettings) -> None:
+        self.config = config
+        self.api = KubeClient(config, qps=cluster.api_qps, burst=cluster.api_burst)
+        self.events = KubeClient(config, qps=cluster.event_qps, burst=cluster.event_burst)
+        self.leases = KubeClient(config, qps=0)
+
+
+@asynccontextmanager
+async def _clients(config: KubeConfig, cluster: ClusterSettings) -> AsyncIterator[_Clients]:
+    clients = _Clients(config, cluster)
+    async with clients.api, clients.events, clients.leases:
+        yield clients
+
+
+class _Node:
+    """The rooms of a node, put together."""
+
+    def __init__(self, settings: Settings, cluster: ClusterSettings, clients: _Clients) -> None:
+        ips = cluster.node_ips or (address_towards(clients.config.server),)
+        clock = SystemClock()
+        self._settings = settings
+        self._cluster = cluster
+        self._clients = clients
+        self._ips = ips
+        self._writer = StatusWriter(clients.api)
+        self._events = EventRecorder(clients.events, node=cluster.node_name, clock=clock)
+        self._intake = Intake(self._writer, directory=settings.root)
+        self._agent = NodeAgent(
+            NodeSettings(
+                name=cluster.node_name,
+                ips=ips,
+                hostname=cluster.hostname,
+                data_dir=settings.root,
+                port=cluster.port,
+                max_pods=cluster.max_pods,
+                labels=cluster.labels,
+                taints=cluster.taints,
+                provider_id=cluster.provider_id,
+            ),
+            NodeMeans(
+                nodes=NodeApi(clients.api, cluster.node_name),
+                host=LinuxHost(settings.root),
+                events=NodeEvents(self._events, cluster.node_name),
+                clock=clock,
+            ),
+            leases=LeaseApi(clients.leases, cluster.node_name),
+        )
+
+    async def run(self) -> None:
+        """All of it, until cancelled."""
+        sink = ApiSink(self._writer, self._events, on_gone=self._intake.forget)
+        surroundings = Surroundings(
+            lookups=ApiLookups(self._clients.api),
+            address=HostAddress(ip=self._ips[0]),
+            allocatable=lambda: self._agent.allocatable,
+        )
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._writer)
+            kubelet = await stack.enter_async_context(
+                run_kubelet(self._settings, sink, surroundings)
+            )
+            await stack.enter_async_context(self._server(kubelet))
+            log.info("node.starting", node=self._cluster.node_name, version=__version__)
+            await self._agent.register()
+            await self._work(kubelet)
+
+    async def _work(self, kubelet: Kubelet) -> None:
+        here = f"spec.nodeName={self._cluster.node_name}"
+        changes = reflect(self._clients.api, PODS, field_selector=here)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._agent.run(), name="node.agent")
+            tasks.create_task(self._intake.run(kubelet.pods, changes), name="node.pods")
+            tasks.create_task(self._events.run(), name="node.events")
+            tasks.create_task(kubelet.volumes.run(), name="node.volumes")
+
+    def _server(self, kubelet: Kubelet) -> NodeServer:
+        cluster = self._cluster
+        return NodeServer(
+            kubelet.pods,
+            root=self._settings.root,
+            logs=self._settings.logs,
+            https=Https(
+                node=cluster.node_name,
+                reviewer=ApiReviewer(self._clients.api),
+                address=cluster.address,
+                port=cluster.port,
+                serving=cluster.certificate,
+                hosts=(cluster.hostname, *self._ips),
+                client_ca=cluster.client_ca_file or self._clients.config.ca or b"",
+            ),
+        )
