@@ -189,6 +189,7 @@ class Recorder:
         self.gone_at: dict[str, float] = {}  # in the loop's time, as is the next
         self.phase_since: dict[tuple[str, str], float] = {}
         self.on_publish: Callable[[Pod, PodStatus], None] = lambda _pod, _status: None
+        self.on_gone: Callable[[Pod], None] = lambda _pod: None
         self._changed = asyncio.Event()
 
     def publish(self, pod: Pod, status: PodStatus) -> None:
@@ -206,6 +207,7 @@ class Recorder:
     def gone(self, pod: Pod) -> None:
         self.gone_trip()
         self.gone_at[pod.name] = _elapsed_s()
+        self.on_gone(pod)
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -5,21 +5,29 @@ Source: kubernetes pkg/kubelet/kubelet.go, `syncLoopIteration`.
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from krustlet.kube import Applied, Change, Listed, Removed
 from krustlet.objects import Pod
 from krustlet.pods import Pods
-from krustlet.status import StatusWriter
 
 log = structlog.get_logger(__name__)
+
+
+class Writer(Protocol):
+    """Of a `StatusWriter`, what is needed here."""
+
+    def seen(self, pod: Pod) -> None: ...
+
+    def drop(self, uid: str) -> None: ...
 
 
 class Intake:
     """Follows the pods of this node from their binding to their end."""
 
-    def __init__(self, writer: StatusWriter, *, directory: Path) -> None:
+    def __init__(self, writer: Writer, *, directory: Path) -> None:
         """Keep what it is given.
 
         Args:

@@ -1,21 +1,32 @@
 """Where the pods of a cluster's node tell of themselves: a `pods.Sink`."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from krustlet.objects import ObjectReference, Pod, PodStatus
 from krustlet.pods import PodEvent
-from krustlet.status import EventRecorder, StatusWriter
 
 _WARNING: Final = "Warning"
+
+
+class Writer(Protocol):
+    """Of a `StatusWriter`, what is needed here."""
+
+    def publish(self, pod: Pod, status: PodStatus) -> None: ...
+
+    def finish(self, pod: Pod) -> None: ...
+
+
+class Events(Protocol):
+    """Of an `EventRecorder`, what is needed here."""
+
+    def emit(self, about: ObjectReference, *, kind: str, reason: str, message: str) -> None: ...
 
 
 class ApiSink:
     """Hands on what pods tell: statuses to the writer, events to the recorder."""
 
-    def __init__(
-        self, writer: StatusWriter, events: EventRecorder, *, on_gone: Callable[[Pod], None]
-    ) -> None:
+    def __init__(self, writer: Writer, events: Events, *, on_gone: Callable[[Pod], None]) -> None:
         """Keep what it is given.
 
         Args:
@@ -62,7 +73,7 @@ def _field_path(pod: Pod, container: str) -> str:
 class NodeEvents:
     """Where the node tells of itself."""
 
-    def __init__(self, events: EventRecorder, node: str) -> None:
+    def __init__(self, events: Events, node: str) -> None:
         self._events = events
         # Its uid is its name: the kubelet has always done so, and kubectl looks for it there.
         self._about = ObjectReference(kind="Node", name=node, uid=node)

@@ -1,0 +1,49 @@
+"""Values of `krustlet node`'s options."""
+
+import click
+import pytest
+
+from krustlet.cli.node_values import ADDRESSES, LABELS, NAMES, TAINTS, taints_text
+from krustlet.objects import Taint
+from krustlet.settings import DEFAULT_TAINTS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", (), id="none"),
+        pytest.param("a:5000", ("a:5000",), id="one"),
+        pytest.param(" a:5000 , b ,", ("a:5000", "b"), id="blanks-and-empty-words"),
+    ],
+)
+def test_names(text: str, expected: tuple[str, ...]) -> None:
+    assert NAMES.convert(text, None, None) == expected
+
+
+def test_addresses_are_one_of_each_family() -> None:
+    assert ADDRESSES.convert("192.168.11.5,fd00::5", None, None) == ("192.168.11.5", "fd00::5")
+
+
+@pytest.mark.parametrize("text", ["x", "127.0.0.1", "0.0.0.0", "::1", "10.0.0.1,10.0.0.2"])
+def test_no_other_addresses_are_taken(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        ADDRESSES.convert(text, None, None)
+
+
+def test_labels_may_have_no_value() -> None:
+    assert LABELS.convert("zone=a, fast ,=x", None, None) == {"zone": "a", "fast": ""}
+
+
+def test_the_default_taints_read_as_they_are_written() -> None:
+    assert TAINTS.convert(taints_text(DEFAULT_TAINTS), None, None) == DEFAULT_TAINTS
+
+
+def test_taints() -> None:
+    assert TAINTS.convert("", None, None) == ()
+    assert TAINTS.convert("a:NoExecute", None, None) == (Taint(key="a", effect="NoExecute"),)
+
+
+@pytest.mark.parametrize("text", ["a", "a=b", "a=b:Never", "=b:NoExecute", "a=b=c:NoExecute"])
+def test_what_is_no_taint_is_refused_with_the_form_it_should_have(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="key=value:Effect"):
+        TAINTS.convert(text, None, None)
