@@ -42,12 +42,14 @@ run: $(RUN_READY) ## Run a WebAssembly pod here, without a cluster
 ##@ Change
 
 .PHONY: test
-test: $(TEST_READY) ## Run the tests; the first time, compile the guest modules
+test: $(TEST_READY) ## Run all tests; the first time, build the control plane they run against
 	@$(BIN)/python -m tests.support.guests
-	@$(BIN)/python -m pytest --ignore=tests/e2e $(ARGS)
+	@$(BIN)/python -m tests.support.controlplane
+	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-e2e
-test-e2e: $(TEST_READY) ## Run the tests against a real control plane; the first build takes minutes
+test-e2e: $(TEST_READY) ## Run only the tests against the control plane
+	@$(BIN)/python -m tests.support.guests
 	@$(BIN)/python -m tests.support.controlplane
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
 
@@ -72,7 +74,7 @@ bench: $(BENCH_READY) ## Measure every figure that the documentation names
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
 .PHONY: cluster
-cluster: $(TEST_READY) ## Run a Kubernetes control plane, without nodes, until Ctrl-C
+cluster: $(TEST_READY) ## Run a Kubernetes control plane and a registry until Ctrl-C, to try a node
 	@$(BIN)/python -m tests.support.controlplane
 	@$(BIN)/python -m tests.support.run_cluster
 

@@ -4,7 +4,7 @@ Owns the tries that are on. Leaves when to try, and how long to wait after a fai
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
@@ -14,7 +14,7 @@ import structlog
 
 from krustlet.base import KrustletError
 from krustlet.images import Image, ImageError, Keyring, NoWasmInImage, PullPolicy
-from krustlet.objects import ContainerCommon, Pod
+from krustlet.objects import ContainerCommon, Mount, Pod
 from krustlet.pods.env import arguments
 from krustlet.pods.env_sources import resolve_environment
 from krustlet.pods.facts import CreateAbandoned, CreateFailed, Fact, ImageResolved
@@ -178,7 +178,9 @@ class Starter:
             allocatable=self._means.allocatable(),
         )
         words = arguments(container, env)
-        mounts = await asyncio.to_thread(resolve_mounts, container, volumes, env)
+        mounts: Sequence[Mount] = ()
+        if container.volume_mounts:
+            mounts = await asyncio.to_thread(resolve_mounts, container, volumes, env)
         return ContainerRequest(
             id=attempt.container_id,
             pod=f"{self.pod.namespace}/{self.pod.name}",

@@ -17,8 +17,11 @@ from krustlet.kube import ApiError, Conflict, NotFound
 from krustlet.objects import PODS, Pod, PodPhase, PodStatus, Resource
 from krustlet.status.patch import status_patch
 
-# A pod is Pending from its creation on, so what is new can wait for what is likely to come next.
+# What nobody waits for can wait for what is likely to come next: that a pod is being started (it is
+# Pending from its creation on), that a newer version of it was seen. Longer where there is much
+# else to tell, as when many pods are started at once.
 _HOLD_S: Final = 0.1
+_HOLDS: Final = 50
 _PARALLEL: Final = 16
 _RETRY_S: Final = 0.2
 _MAX_RETRY_S: Final = 10.0
@@ -77,7 +80,11 @@ class _Slot:
     @property
     def may_wait(self) -> bool:
         """Whether what is to be told is likely to be out of date in a moment."""
-        return len(self.pending) == 1 and not self.is_finished and _is_dull(self.pending[0])
+        return (
+            len(self.pending) == 1
+            and not self.is_finished
+            and (_is_dull(self.pending[0]) or _is_newer_only(self.has, self.pending[0]))
+        )
 
 
 class StatusWriter:
@@ -152,13 +159,16 @@ class StatusWriter:
             slot.task = None
 
     async def _until_worth_it(self, slot: _Slot) -> None:
-        try:
-            async with asyncio.timeout(_HOLD_S):
-                while slot.may_wait:
-                    slot.news.clear()
-                    await slot.news.wait()
-        except TimeoutError:
-            pass  # it is how things stand
+        for _ in range(_HOLDS):
+            try:
+                async with asyncio.timeout(_HOLD_S):
+                    while slot.may_wait:
+                        slot.news.clear()
+                        await slot.news.wait()
+                return
+            except TimeoutError:
+                if not self._turns.locked():
+                    return  # it is how things stand
 
     async def _send_next(self, slot: _Slot) -> bool:
         """Tell one status, or that the pod may go; whether there is a pod afterwards."""
@@ -182,6 +192,9 @@ class StatusWriter:
 
     async def _patch(self, slot: _Slot) -> None:
         status = slot.sending = slot.pending.popleft()
+        if slot.is_finished and _is_newer_only(slot.has, status):
+            slot.sending = None
+            return  # nobody will look at what is deleted next
         try:
             if (patch := status_patch(slot.pod.uid, slot.has, status)) is not None:
                 await self._write(slot, patch)
@@ -223,6 +236,24 @@ def _is_dull(status: PodStatus) -> bool:
         return False
     waits = (container.state.waiting for container in status.container_statuses)
     return all(wait is not None and wait.reason in _DULL for wait in waits)
+
+
+def _is_newer_only(before: PodStatus, after: PodStatus) -> bool:
+    """Whether it says no more than which version of the pod was seen."""
+    if before.phase != after.phase or len(before.conditions) != len(after.conditions):
+        return False
+    return _of_no_version(before) == _of_no_version(after)
+
+
+def _of_no_version(status: PodStatus) -> PodStatus:
+    return msgspec.structs.replace(
+        status,
+        observed_generation=0,
+        conditions=tuple(
+            msgspec.structs.replace(condition, observed_generation=0)
+            for condition in sorted(status.conditions, key=lambda condition: condition.type)
+        ),
+    )
 
 
 def _version(pod: Pod) -> int:

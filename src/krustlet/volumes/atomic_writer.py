@@ -53,17 +53,30 @@ def write(volume: Path, files: Files) -> bool:
         OSError: the node's file system refused; what was there before still is.
     """
     cleaned = {_clean(path): file for path, file in files.items()}
-    volume.mkdir(exist_ok=True)
-    volume.chmod(_DIRECTORY_MODE)  # whatever the umask
-    current = _current(volume)
+    names = {path.partition("/")[0] for path in cleaned}
+    root = str(volume)  # paths are plain text below: each pod that starts passes here
+    is_new = _make_directory(root)
+    current = None if is_new else _current(root)
     must_write = current is None or not _holds(current, cleaned)
     if current is None or must_write:
-        current = _write_new(volume, cleaned)
-        _publish(volume, current)
-    names = {path.partition("/")[0] for path in cleaned}
-    _show(volume, names)
-    _sweep(volume, names, keep=current.name)
+        current = _write_new(root, cleaned)
+        _publish(root, current)
+    _show(root, names)
+    if not is_new:
+        _sweep(root, names, keep=os.path.basename(current))
     return must_write
+
+
+def _make_directory(path: str) -> bool:
+    """Make it, for everybody to read, if it is not there; say whether it was not."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return False
+    os.chmod(path, _DIRECTORY_MODE)  # whatever the umask
+    return True
 
 
 def _clean(path: str) -> str:
@@ -85,14 +98,14 @@ def _invalid(why: str, path: str) -> InvalidVolume:
     return InvalidVolume(f"invalid path: {why}: {path}", hint="give it another path, in items")
 
 
-def _current(volume: Path) -> Path | None:
+def _current(volume: str) -> str | None:
     try:
-        return volume / os.readlink(volume / DATA)
+        return f"{volume}/{os.readlink(f'{volume}/{DATA}')}"
     except FileNotFoundError:
         return None
 
 
-def _holds(directory: Path, files: Files) -> bool:
+def _holds(directory: str, files: Files) -> bool:
     """Whether these files are what is in the directory, with these modes."""
     try:
         there = {
@@ -101,21 +114,23 @@ def _holds(directory: Path, files: Files) -> bool:
             for name in names
         }
         return there == files.keys() and all(
-            _is(directory / path, file) for path, file in files.items()
+            _is(f"{directory}/{path}", file) for path, file in files.items()
         )
     except OSError:
         return False  # unreadable to us, by its mode or by an accident
 
 
-def _is(path: Path, file: File) -> bool:
-    return path.stat().st_mode & 0o7777 == file.mode and path.read_bytes() == file.data
+def _is(path: str, file: File) -> bool:
+    with open(path, "rb") as opened:
+        mode = os.fstat(opened.fileno()).st_mode & 0o7777
+        return mode == file.mode and opened.read() == file.data
 
 
-def _write_new(volume: Path, files: Files) -> Path:
+def _write_new(volume: str, files: Files) -> str:
     prefix = datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.")
-    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=volume))
+    directory = tempfile.mkdtemp(prefix=prefix, dir=volume)
     try:
-        directory.chmod(_DIRECTORY_MODE)
+        os.chmod(directory, _DIRECTORY_MODE)
         for path, file in files.items():
             _write_file(directory, path, file)
     except BaseException:
@@ -124,34 +139,36 @@ def _write_new(volume: Path, files: Files) -> Path:
     return directory
 
 
-def _write_file(directory: Path, path: str, file: File) -> None:
-    above = directory
-    for part in path.split("/")[:-1]:
-        above = above / part
-        with contextlib.suppress(FileExistsError):
-            above.mkdir()
-            above.chmod(_DIRECTORY_MODE)
+def _write_file(directory: str, path: str, file: File) -> None:
+    above, *below = path.split("/")
+    for part in below:
+        _make_directory(f"{directory}/{above}")
+        above = f"{above}/{part}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(directory / path, flags, 0o600), "wb") as opened:
+    with open(os.open(f"{directory}/{path}", flags, 0o600), "wb") as opened:
         opened.write(file.data)
         os.fchmod(opened.fileno(), file.mode)
 
 
-def _publish(volume: Path, directory: Path) -> None:
-    """The one step in which a new version takes the old one's place."""
-    new = volume / _NEW_DATA
-    new.unlink(missing_ok=True)  # a killed kubelet may have left it
-    new.symlink_to(directory.name)
-    new.replace(volume / DATA)
+def _publish(volume: str, directory: str) -> None:
+    """The one step in which a new version takes the old one's place, if there is one."""
+    name, data, new = os.path.basename(directory), f"{volume}/{DATA}", f"{volume}/{_NEW_DATA}"
+    with contextlib.suppress(FileExistsError):
+        os.symlink(name, data)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)  # a killed kubelet may have left it
+    os.symlink(name, new)
+    os.replace(new, data)
 
 
-def _show(volume: Path, names: set[str]) -> None:
+def _show(volume: str, names: set[str]) -> None:
     for name in names:
         with contextlib.suppress(FileExistsError):
-            (volume / name).symlink_to(f"{DATA}/{name}")
+            os.symlink(f"{DATA}/{name}", f"{volume}/{name}")
 
 
-def _sweep(volume: Path, names: set[str], *, keep: str) -> None:
+def _sweep(volume: str, names: set[str], *, keep: str) -> None:
     """Remove links to what is gone, older versions, and what a killed kubelet left half done."""
     for entry in list(os.scandir(volume)):
         is_ours = entry.name.startswith("..")

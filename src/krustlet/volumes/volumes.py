@@ -78,6 +78,8 @@ class Volumes:
             VolumeError: one of them cannot be had; the others may have been made.
         """
         volumes = [volume for volume in wanted(pod) if _is_needed(pod, volume)]
+        if not volumes:
+            return {}
         directory = self._pod_directory(pod.uid) / _VOLUMES
         contents = await self._gather(pod, volumes)
         async with self._writing[pod.uid]:
@@ -96,7 +98,8 @@ class Volumes:
         directory = self._pod_directory(uid)
         self._forget(uid)
         async with self._writing[uid]:
-            await asyncio.to_thread(_remove, directory)
+            if os.path.lexists(directory / _VOLUMES):  # noqa: ASYNC240 - a look, not worth a thread
+                await asyncio.to_thread(_remove, directory)
         self._writing.pop(uid, None)
 
     async def _gather(self, pod: Pod, volumes: Sequence[VolumeWanted]) -> _Contents:
@@ -130,25 +133,22 @@ class Volumes:
             return None
         try:
             found = await self._gatherer.gather(renewed.pod, renewed.volume)
-            return await self._write_again(uid, renewed.volume, found)
+            async with self._writing[uid]:
+                if uid not in self._renewed:
+                    return None
+                directory = self._pod_directory(uid) / _VOLUMES
+                await asyncio.to_thread(_make, directory, renewed.volume, found)
+            return found.renewal_at
         finally:
-            if uid not in self._renewed:  # it went while a token for it was on its way
-                self._tokens.forget(uid)
-
-    async def _write_again(self, uid: str, volume: Projected, found: Gathered) -> Instant | None:
-        if uid not in self._renewed:
-            return None
-        async with self._writing[uid]:
-            if uid not in self._renewed:  # it was unmounted while we waited
-                return None
-            directory = self._pod_directory(uid) / _VOLUMES
-            await asyncio.to_thread(_make, directory, volume, found)
-        return found.renewal_at
+            if uid not in self._renewed:  # it went meanwhile, and nobody else will tidy up
+                self._forget(uid)
 
     def _forget(self, uid: str) -> None:
         self._renewed.pop(uid, None)
         self._refresher.forget(uid)
         self._tokens.forget(uid)
+        if uid in self._writing and not self._writing[uid].locked():
+            del self._writing[uid]
 
     def _pod_directory(self, uid: str) -> Path:
         """Where the pod's things lie: right below `pods`, whatever the uid looks like."""
@@ -214,13 +214,10 @@ def _write(directory: Path, volume: Projected, found: Gathered) -> Path:
 
 
 def _remove(pod_directory: Path) -> None:
-    if not os.path.lexists(pod_directory):
-        return  # nothing was ever made
     try:
         parent = os.open(pod_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            if _VOLUMES in os.listdir(parent):
-                shutil.rmtree(_VOLUMES, dir_fd=parent)
+            shutil.rmtree(_VOLUMES, dir_fd=parent)
         finally:
             os.close(parent)
     except OSError as exc:

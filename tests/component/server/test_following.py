@@ -1,6 +1,7 @@
 """Following logs over HTTPS: to the end, by many, and by some who go or do not read."""
 
 import asyncio
+import contextlib
 import os
 import resource
 import time
@@ -120,14 +121,13 @@ async def test_a_client_that_goes_away_leaves_nothing(rig: Rig) -> None:
 async def test_the_node_goes_though_somebody_follows(rig: Rig) -> None:
     story = rig.running()
     rig.prints(story.pod, "a")
-    async with asyncio.timeout(LIMIT_S):
-        async with rig.serving():
-            stack = rig.get(WEB, rig.admin)
-            answer = await stack.__aenter__()
+    async with asyncio.timeout(LIMIT_S), contextlib.AsyncExitStack() as running:
+        await running.enter_async_context(rig.serving())
+        async with rig.get(WEB, rig.admin) as answer:
             assert await answer.content.readline() == b"a\n"
-        with pytest.raises(aiohttp.ClientError):
-            await answer.content.read()  # not taken for the end of the log
-        await stack.__aexit__(None, None, None)
+            await running.aclose()
+            with pytest.raises(aiohttp.ClientError):
+                await answer.content.read()  # not taken for the end of the log
     assert (open_logs(), following_tasks()) == (0, 0)
 
 

@@ -250,10 +250,9 @@ def whole(volume: Path) -> dict[str, bytes]:
 
 
 _STEPS = (
-    (os, ("open", "fchmod", "unlink")),
+    (os, ("mkdir", "open", "fchmod", "chmod", "symlink", "replace", "unlink", "rmdir")),
     (shutil, ("rmtree",)),
     (tempfile, ("mkdtemp",)),
-    (Path, ("mkdir", "chmod", "symlink_to", "replace", "unlink")),
 )
 
 

@@ -1,6 +1,7 @@
 """Volumes made of what a cluster knows: what is in them, when, and what is told if it cannot be."""
 
 import asyncio
+import contextlib
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -420,3 +421,30 @@ async def test_a_renewal_under_way_makes_nothing_of_a_pod_that_is_gone(tmp_path:
         await asyncio.sleep(10_000)
     assert os.listdir(tmp_path / "pods" / pod.uid) == []
     assert len(lookups.asked) == 4
+    assert remembered(volumes) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@in_virtual_time
+async def test_nothing_is_remembered_of_pods_that_are_gone(tmp_path: Path, fails: bool) -> None:
+    lookups = FakeLookups({} if fails else CA)
+    volumes = Volumes(tmp_path, lookups=lookups, clock=LoopClock())
+    for number in range(3):
+        pod = a_pod_with(ACCESS, name=f"p{number}")
+        with pytest.raises(SetUpFailed) if fails else contextlib.nullcontext():
+            await volumes.mount(pod)
+        assert remembered(volumes) != []
+        await volumes.unmount(pod.uid)
+    assert remembered(volumes) == []
+
+
+def remembered(volumes: Volumes) -> list[object]:
+    """What is kept for each pod, and would pile up."""
+    return [
+        *volumes._renewed,
+        *volumes._writing,
+        *volumes._tokens._held,
+        *volumes._refresher._due,
+        *volumes._refresher._failures,
+        *volumes._refresher._under_way,
+    ]

@@ -158,6 +158,18 @@ TRAPS = {
         ' (func (export "_start") (call_indirect (type $f) (i32.const 9)))',
         "wasm trap: undefined element: out of bounds table access",
     ),
+    "host": (  # WASI finds no memory to write to
+        '(import "wasi_snapshot_preview1" "sched_yield" (func $y (result i32)))'
+        '(import "wasi_snapshot_preview1" "args_sizes_get" (func $a (param i32 i32) (result i32)))'
+        ' (func (export "_start") (drop (call $y)) (drop (call $a (i32.const 0) (i32.const 4))))',
+        "missing required memory export",
+    ),
+    "begin-host": (
+        '(import "wasi_snapshot_preview1" "args_sizes_get" (func $a (param i32 i32) (result i32)))'
+        " (func $dies (drop (call $a (i32.const 0) (i32.const 4))))"
+        ' (start $dies) (func (export "_start"))',
+        "missing required memory export",
+    ),
     "begin": (
         '(func $dies unreachable) (start $dies) (func (export "_start"))',
         "wasm trap: wasm `unreachable` instruction executed",

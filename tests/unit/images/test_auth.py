@@ -32,7 +32,9 @@ from krustlet.images.auth import parse_challenges
             [("basic", {"realm": "a"}), ("bearer", {"realm": "b"})],
             id="two-headers",
         ),
-        pytest.param([r'Basic realm="a \"b\" \\"'], [("basic", {"realm": r'a "b" \ '[:-1]})], id="escapes"),
+        pytest.param(
+            [r'Basic realm="a \"b\" \\"'], [("basic", {"realm": r'a "b" \ '[:-1]})], id="escapes"
+        ),
         pytest.param(["", 'realm="x"'], [], id="nonsense"),
     ],
 )

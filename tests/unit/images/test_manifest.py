@@ -128,9 +128,9 @@ def test_an_index_without_wasm_says_which_platforms_there_are() -> None:
 
 
 def test_an_image_without_wasm_says_what_it_holds_and_what_to_do() -> None:
-    with pytest.raises(NoWasmInImage, match=r"reg\.io/greetings/hello:v1: no wasm in this image") as (
-        missing
-    ):
+    with pytest.raises(
+        NoWasmInImage, match=r"reg\.io/greetings/hello:v1: no wasm in this image"
+    ) as (missing):
         found_in(a_manifest(a_layer(1, TAR), a_layer(2, TAR)))
     assert str(missing.value).count(TAR) == 1
     assert "krustlet push" in missing.value.hint

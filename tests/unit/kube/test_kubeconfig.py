@@ -7,12 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from krustlet.kube import KubeConfig, KubeConfigError, load_kubeconfig
 from krustlet.kube.credentials import Identity
 from krustlet.kube.exec_plugin import ExecPlugin
+from krustlet.kube.kubeconfig_file import NamedUser
 from tests.support.authority import Authority
 from tests.support.authority import Identity as Signed
 
@@ -330,14 +332,21 @@ def test_what_is_no_kubeconfig_is_refused_without_quoting_it(
 )
 def test_no_secret_is_ever_shown(write: Callable[..., Path], user: dict[str, Any]) -> None:
     config = load_kubeconfig(write(user=user, **{"proxy-url": f"http://me:{A_SECRET}@proxy"}))
+    as_written = msgspec.convert({"name": "alice", "user": user}, NamedUser)
 
-    shown = [repr(config), repr(config.credentials), repr(config.__rich_repr__())]
+    shown = [
+        repr(as_written),
+        repr(as_written.__rich_repr__()),
+        repr(config),
+        repr(config.credentials),
+        repr(config.__rich_repr__()),
+    ]
     if "exec" not in user:
         identity = identity_of(config)
         shown += [repr(identity), repr(identity.__rich_repr__())]
 
     assert not [text for text in shown if A_SECRET in text or encoded(A_SECRET.encode()) in text]
-    assert "https://10.0.0.1:6443" in shown[0]
+    assert "https://10.0.0.1:6443" in repr(config)
 
 
 def test_an_inline_key_is_not_shown_either(write: Callable[..., Path], alice: Signed) -> None:

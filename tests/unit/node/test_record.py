@@ -57,10 +57,15 @@ def test_the_end_of_an_earlier_node_of_that_name_is_none_of_ours() -> None:
     record = knowing(a_node("9", uid="u2"))
 
     record.hear(Deleted("u1"))
-    assert record.node is not None
+    assert record.node == a_node("9", uid="u2")
     assert not record.news.is_set()
 
-    record.hear(Deleted("u2"))
+
+def test_the_end_of_the_node_is_news() -> None:
+    record = knowing(a_node("9"))
+
+    record.hear(Deleted("u1"))
+
     assert record.node is None
     assert record.news.is_set()
 

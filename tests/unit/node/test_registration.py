@@ -12,6 +12,8 @@ from tests.support.virtual_time import in_virtual_time
 from tests.unit.node.conftest import Logged
 from tests.unit.node.fakes import A_MACHINE, Rig, going
 
+HOUR_S = 3600.0
+
 
 def lines(logged: Logged, event: str) -> Logged:
     return [entry for entry in logged if entry["event"] == event]
@@ -27,6 +29,7 @@ async def test_a_new_node_is_ready_in_one_request() -> None:
     assert rig.nodes.condition("Ready").status == "True"
     assert rig.agent.node == rig.nodes.node
     assert rig.agent.allocatable["cpu"] == "2"
+    assert "Rebooted" not in rig.events.reasons()
 
 
 @in_virtual_time
@@ -35,16 +38,32 @@ async def test_it_tries_for_ever_and_complains_once(logged: Logged) -> None:
     rig.nodes.trouble = ApiUnavailable("connection refused")
 
     async with going(rig.agent.register()):
-        await asyncio.sleep(3600)
+        await asyncio.sleep(HOUR_S)
         tries = rig.nodes.times("create")
         rig.nodes.trouble = None
         await asyncio.sleep(7)
         assert rig.nodes.node is not None
-        await asyncio.sleep(3600)
+        await asyncio.sleep(HOUR_S)
 
     assert tries[:9] == [0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, 12.7, 19.7]
     assert [entry["log_level"] for entry in lines(logged, "node.not_registered")] == ["warning"]
     assert lines(logged, "node.registered")
+
+
+@in_virtual_time
+async def test_what_is_registered_in_the_end_is_true_by_then() -> None:
+    rig = Rig()
+    rig.nodes.trouble = ApiUnavailable("connection refused")
+    rig.trouble = "no supervisor"
+    async with going(rig.agent.register()):
+        await asyncio.sleep(HOUR_S)
+        rig.nodes.trouble = None
+        rig.trouble = ""
+        await asyncio.sleep(7)
+
+    ready = rig.nodes.condition("Ready")
+    assert ready.status == "True"
+    assert (ready.last_heartbeat_time or "") >= "2026-01-01T01:00:00Z"
 
 
 @in_virtual_time
@@ -180,7 +199,7 @@ async def test_a_reboot_is_told_once() -> None:
     rig.agent = rig.new_agent()
 
     async with rig.running():
-        await asyncio.sleep(3600)
+        await asyncio.sleep(HOUR_S)
 
     rebooted = ("Warning", "Rebooted", "Node wasm-1 has been rebooted, boot id: boot-2")
     assert rig.events.told == [("Normal", "Starting", "Starting kubelet."), rebooted]

@@ -98,7 +98,9 @@ A_LEASE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("kind", "sent"), [(Node, A_NODE), (Lease, A_LEASE)])
-def test_what_the_api_server_sends_goes_back_unchanged(kind: type[Any], sent: dict[str, Any]) -> None:
+def test_what_the_api_server_sends_goes_back_unchanged(
+    kind: type[Node] | type[Lease], sent: dict[str, Any]
+) -> None:
     decoded = msgspec.json.decode(json.dumps(sent), type=kind)
     assert json.loads(msgspec.json.encode(decoded)) == sent
 

@@ -42,6 +42,7 @@ class _FakeApi:
         self.failures: list[Exception] = []
         self.takes_s = takes_s
         self.version = 100
+        self.fields: dict[str, dict[str, Any]] = {}  # of each pod's status
 
     async def patch(
         self,
@@ -62,7 +63,8 @@ class _FakeApi:
         self.version += 1
         pod = a_pod()
         meta = msgspec.structs.replace(pod.metadata, resource_version=str(self.version))
-        fields = _without_nulls(sent["status"])
+        fields = self.fields.setdefault(name, {})
+        fields.update(_without_nulls(sent["status"]))
         return msgspec.structs.replace(
             pod, metadata=meta, status=msgspec.convert(fields, PodStatus)
         )
@@ -250,3 +252,33 @@ async def test_a_bug_met_with_one_pod_is_only_that_pods() -> None:
         writer.publish(a_pod(name="other"), _RUNNING)
         await asyncio.sleep(30)
     assert api.log == ["Running", "Running"]
+
+
+@in_virtual_time
+async def test_which_version_was_seen_is_told_in_time_but_not_of_a_pod_that_goes() -> None:
+    api = _FakeApi()
+    seen = msgspec.structs.replace(_RUNNING, observed_generation=2)
+    async with StatusWriter(api) as writer:
+        writer.publish(a_pod(), _RUNNING)
+        await asyncio.sleep(1)
+        writer.publish(a_pod(), seen)
+        await asyncio.sleep(1)
+        assert [patch.get("observedGeneration") for patch in api.patches] == [None, 2]
+        writer.publish(a_pod(), msgspec.structs.replace(seen, observed_generation=3))
+        writer.finish(a_pod())
+        await asyncio.sleep(1)
+    assert api.log == ["Running", "same phase", f"deleted {a_pod().uid}"]
+
+
+@in_virtual_time
+async def test_that_pods_are_being_started_waits_while_there_is_much_else_to_tell() -> None:
+    api = _FakeApi(takes_s=0.3)
+    names = [f"p{i}" for i in range(40)]
+    async with StatusWriter(api) as writer:
+        for name in names:
+            writer.publish(a_pod(name=name), _RUNNING)
+        writer.publish(a_pod(name="new"), _waiting("ContainerCreating"))
+        await asyncio.sleep(0.5)
+        assert "Pending" not in api.log
+        await asyncio.sleep(2)
+    assert api.log.count("Pending") == 1
