@@ -57,7 +57,7 @@ class LeaseKeeper:
         while True:
             began = loop.time()
             await self._renew_with_tries()
-            spread = 1 + _JITTER * (self._random())
+            spread = 1 + _JITTER * (2 * self._random() - 1)
             due = began + self._settings.renew_every_s * spread
             await asyncio.sleep(max(due - loop.time(), 0))
 

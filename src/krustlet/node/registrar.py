@@ -5,6 +5,7 @@ Leaves what the node says of itself to `identity.py` and `status.py`, and later 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 import structlog
@@ -34,23 +35,28 @@ class Registrar:
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
 
-    async def register(self, wanted: Node) -> Registered:
-        """The node is there, with the labels and annotations of `wanted`; tries for ever.
+    async def register(self, name: str, make: Callable[[], Awaitable[Node]]) -> Registered:
+        """The node `name` is there, with its labels and annotations; tries for ever.
 
         One that is there already keeps its status and its taints.
+
+        Args:
+            make: what to register; asked anew for each try, as the last may be long ago. What
+                goes wrong there is no reason to try again.
         """
         failures = 0
         complaint = ""
         while True:
+            wanted = await make()
             try:
                 async with asyncio.timeout(REQUEST_LIMIT_S):
                     return await self._try(wanted)
             except ApiError as exc:
                 if (said := exc.message) != complaint:
-                    _complain(wanted.name, exc)
+                    _complain(name, exc)
             except TimeoutError:
                 if (said := f"no answer within {REQUEST_LIMIT_S:.0f} s") != complaint:
-                    log.warning("node.not_registered", node=wanted.name, reason=said)
+                    log.warning("node.not_registered", node=name, reason=said)
             complaint = said
             failures += 1
             await asyncio.sleep(_RETRIES.wait_s(failures + 1))

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from krustlet.base import Backoff, Clock, Instant
+from krustlet.base import Backoff, Clock
 from krustlet.kube import ApiError, NotFound
 from krustlet.node.conditions import Sightings, sighted
 from krustlet.node.errors import MachineUnreadable
@@ -25,7 +25,7 @@ from krustlet.node.registrar import REQUEST_LIMIT_S, Registrar
 from krustlet.node.settings import NodeSettings
 from krustlet.node.status import Observed, is_news, status, status_patch
 from krustlet.node.tidings import Tiding, schedulability, tidings
-from krustlet.objects import ContainerImage, NodeStatus, Quantity
+from krustlet.objects import ContainerImage, Node, NodeStatus, Quantity
 
 TRIES: Final = 5
 _RETRIES: Final = Backoff(initial_s=0.1, max_s=7.0)
@@ -65,7 +65,7 @@ class Reporter:
         self._status = NodeStatus()
         self._pressures: Sightings = {}
         self._asked = asyncio.Event()
-        self._reported_at: Instant | None = None
+        self._reported_at: float | None = None
         self._jitter_s = 0.0
         self._is_failing = False
         self._was_unschedulable = False
@@ -77,17 +77,16 @@ class Reporter:
             LabelsRefused: no API server would let the node have such labels.
             MachineUnreadable: nothing can be said about the machine.
         """
-        machine = await self._read_machine()
-        observed = await self._observe(machine)
-        self._status = status(self._settings, observed, NodeStatus())
-        wanted = new_node(self._settings, self._status)
-        node, is_new = await self._registrar.register(wanted)
+        node, is_new = await self._registrar.register(self._settings.name, self._new_node)
         self._record.keep(node)
         if is_new:
-            self._note_report(observed.at, is_change=True)
-            self._tell(tidings(self._settings.name, NodeStatus(), wanted.status))
-        else:
-            self._reported_at = None  # what it says may be about another life of ours
+            self._note_report(is_change=True)
+            self._tell(tidings(self._settings.name, NodeStatus(), self._status))
+
+    async def _new_node(self) -> Node:
+        observed = await self._observe(await self._read_machine())
+        self._status = status(self._settings, observed, NodeStatus())
+        return new_node(self._settings, self._status)
 
     async def run(self) -> None:
         """Report until cancelled; a node that somebody deletes is registered again."""
@@ -95,7 +94,9 @@ class Reporter:
             self._asked.clear()
             self._record.news.clear()
             await self._report_with_tries()
-            every_s = self._settings.status_every_s if self._reported_at else _FIRST_AGAIN_S
+            every_s = (
+                self._settings.status_every_s if self._reported_at is not None else _FIRST_AGAIN_S
+            )
             await _set_within(self._asked, min(_APART_S, every_s))
             await _set_within(self._record.news, every_s - _APART_S)
 
@@ -143,27 +144,28 @@ class Reporter:
         observed = await self._observe(await self._read_machine())
         self._status = after = status(self._settings, observed, before)
         is_change = is_news(before, after)
-        if not (is_change or self._is_due(observed.at)):
+        if not (is_change or self._is_due()):
             return
         async with asyncio.timeout(REQUEST_LIMIT_S):
             node = await self._means.nodes.patch_status(status_patch(before, after))
         self._record.keep(node)
-        self._note_report(observed.at, is_change=is_change or self._reported_at is None)
+        self._note_report(is_change=is_change or self._reported_at is None)
         self._tell(tidings(self._settings.name, before, after))
 
     # the schedule -----------------------------------------------------------------------------
 
-    def _is_due(self, now: Instant) -> bool:
+    def _is_due(self) -> bool:
         if self._reported_at is None:
             return True
+        now = asyncio.get_running_loop().time()  # the time of day may be set back
         return now - self._reported_at >= self._settings.report_every_s + self._jitter_s
 
-    def _note_report(self, now: Instant, *, is_change: bool) -> None:
+    def _note_report(self, *, is_change: bool) -> None:
         """After a change the next report is up to a half early or late.
 
         So nodes that all change at the same time do not all report at the same time ever after.
         """
-        self._reported_at = now
+        self._reported_at = asyncio.get_running_loop().time()
         spread_s = self._settings.report_every_s
         self._jitter_s = spread_s * (self._means.random() - 0.5) if is_change else 0.0
 
