@@ -80,7 +80,7 @@ class Joining:
                 host=LinuxHost(self.directory),
                 events=self.events,
                 clock=SystemClock(),
-                images=lambda: self.images,
+                images=self._images,
                 healthy=lambda: self.trouble,
             )
             yield NodeAgent(told, means, leases=LeaseApi(lease_client, self.name)), nodes
@@ -92,6 +92,9 @@ class Joining:
             await agent.register()
             async with going(agent.run()):
                 yield agent, nodes
+
+    async def _images(self) -> list[ContainerImage]:
+        return self.images
 
     def object(self) -> Any:
         return self.cluster.get(f"/api/v1/nodes/{self.name}")

@@ -125,6 +125,9 @@ class FakeRuntime:
         """The kubelet is away; what ends meanwhile is told to the next one."""
         self._tell = None
 
+    def trouble(self) -> str:
+        return ""
+
     async def prepare(self, image: Image) -> None:
         self.prepare_trip()
 

@@ -3,20 +3,21 @@ go out, there is a Node to be seen and an API to be asked. No logic.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
 from krustlet import __version__
 from krustlet.base import SystemClock, make_private_directory, only_user_of
+from krustlet.images import ImageError
 from krustlet.kube import KubeClient, KubeConfig, load_kubeconfig, reflect
 from krustlet.kubelet.address import address_towards
 from krustlet.kubelet.core import Kubelet, Surroundings, run_kubelet
 from krustlet.kubelet.intake import Intake
 from krustlet.kubelet.sink import ApiSink, NodeEvents
 from krustlet.node import LeaseApi, LinuxHost, NodeAgent, NodeApi, NodeMeans, NodeSettings
-from krustlet.objects import PODS
+from krustlet.objects import PODS, ContainerImage
 from krustlet.pods import HostAddress
 from krustlet.server import ApiReviewer, Https, NodeServer
 from krustlet.settings import ClusterSettings, Settings
@@ -70,6 +71,7 @@ class _Node:
         self._writer = StatusWriter(clients.api)
         self._events = EventRecorder(clients.events, node=cluster.node_name, clock=clock)
         self._intake = Intake(self._writer, directory=settings.root)
+        self._kubelet: Kubelet | None = None
         self._agent = NodeAgent(
             NodeSettings(
                 name=cluster.node_name,
@@ -87,6 +89,8 @@ class _Node:
                 host=LinuxHost(settings.root),
                 events=NodeEvents(self._events, cluster.node_name),
                 clock=clock,
+                images=self._images,
+                healthy=self._trouble,
             ),
             leases=LeaseApi(clients.leases, cluster.node_name),
         )
@@ -101,7 +105,7 @@ class _Node:
         )
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._writer)
-            kubelet = await stack.enter_async_context(
+            kubelet = self._kubelet = await stack.enter_async_context(
                 run_kubelet(self._settings, sink, surroundings)
             )
             await stack.enter_async_context(self._server(kubelet))
@@ -117,6 +121,19 @@ class _Node:
             tasks.create_task(self._intake.run(kubelet.pods, changes), name="node.pods")
             tasks.create_task(self._events.run(), name="node.events")
             tasks.create_task(kubelet.volumes.run(), name="node.volumes")
+
+    async def _images(self) -> Sequence[ContainerImage]:
+        if self._kubelet is None:
+            return ()
+        try:
+            stored = await self._kubelet.images.images()
+        except ImageError as exc:
+            log.warning("node.images_unknown", error=exc.message)
+            return ()
+        return [ContainerImage(names=image.names, size_bytes=image.size_bytes) for image in stored]
+
+    def _trouble(self) -> str:
+        return self._kubelet.runtime.trouble() if self._kubelet is not None else ""
 
     def _server(self, kubelet: Kubelet) -> NodeServer:
         cluster = self._cluster

@@ -7,7 +7,7 @@ Source: kubernetes pkg/kubelet/kubelet_node_status.go.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -35,6 +35,10 @@ _APART_S: Final = 1.0  # others and we must not change a node against each other
 log = structlog.get_logger(__name__)
 
 
+async def _none() -> Sequence[ContainerImage]:
+    return ()
+
+
 class NodeMeans(msgspec.Struct, frozen=True, kw_only=True):
     """What a node reports with.
 
@@ -48,7 +52,7 @@ class NodeMeans(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     events: NodeEvents
     clock: Clock
-    images: Callable[[], Sequence[ContainerImage]] = tuple
+    images: Callable[[], Awaitable[Sequence[ContainerImage]]] = _none
     healthy: Callable[[], str] = str
     random: Callable[[], float] = random.random
 
@@ -200,7 +204,7 @@ class Reporter:
         return Observed(
             machine=machine,
             pressures=self._pressures,
-            images=self._means.images(),
+            images=await self._means.images(),
             trouble=trouble,
             at=now,
         )

@@ -126,6 +126,9 @@ class Runtime(Protocol):
     async def close(self, *, stop_all: bool) -> None:
         """Leave; the containers go on unless `stop_all`."""
 
+    def trouble(self) -> str:
+        """Why no container can be run here now; empty if any can. The node tells it of itself."""
+
     async def prepare(self, image: Image) -> None:
         """See `Provider.prepare`."""
 

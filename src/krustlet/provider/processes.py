@@ -49,6 +49,7 @@ class ProcessRuntime:
         self._running: set[str] = set()
         self._tell: Callable[[RuntimeEvent], None] = lambda _: None
         self._connecting = asyncio.Lock()
+        self._trouble = ""
 
     async def open(self, tell: Callable[[RuntimeEvent], None]) -> Mapping[str, ContainerStarted]:
         """Connect to the supervisor, started if need be; learn what it runs, hear what ended."""
@@ -69,6 +70,10 @@ class ProcessRuntime:
             supervisor, self._supervisor = self._supervisor, None
             if supervisor is not None:
                 await _leave(supervisor, quitting=stop_all)
+
+    def trouble(self) -> str:
+        """Why there is no supervisor; empty if there is one, or nobody has needed one since."""
+        return self._trouble
 
     async def prepare(self, image: Image) -> None:
         """Whatever the provider wants done before the first start."""
@@ -113,10 +118,15 @@ class ProcessRuntime:
     async def _connected(self) -> Supervisor:
         async with self._connecting:
             if self._supervisor is None:
-                supervisor = await connect(
-                    self._settings, on_event=self._on_event, on_lost=self._on_lost
-                )
-                self._supervisor = await supervisor.__aenter__()
+                try:
+                    supervisor = await connect(
+                        self._settings, on_event=self._on_event, on_lost=self._on_lost
+                    )
+                    self._supervisor = await supervisor.__aenter__()
+                except SupervisorUnavailable as exc:
+                    self._trouble = exc.message
+                    raise
+                self._trouble = ""
             return self._supervisor
 
     def _on_event(self, event: Started | Ended) -> None:

@@ -282,11 +282,14 @@ class Rig:
             host=self.host,
             events=self.events,
             clock=LoopClock(),
-            images=lambda: self.images,
+            images=self._images,
             healthy=lambda: self.trouble,
             random=lambda: self.luck,
         )
         return NodeAgent(self.settings, means, leases=self.leases)
+
+    async def _images(self) -> list[ContainerImage]:
+        return self.images
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -42,6 +42,9 @@ class RunsItself:
 
     async def close(self, *, stop_all: bool) -> None: ...
 
+    def trouble(self) -> str:
+        return ""
+
     async def prepare(self, image: object) -> None: ...
 
     async def start(self, request: object) -> None: ...
