@@ -144,23 +144,6 @@ def compose(
     return {**services, **result}
 
 
-def environment(container: ContainerCommon) -> dict[str, str]:
-    """The container's variables where all of them are written out.
-
-    Raises:
-        UnsupportedEnv: one of them is not.
-    """
-    for origin in container.env_from:
-        raise UnsupportedEnv(
-            container.name, "part of the environment", f"envFrom {described(origin)}"
-        )
-    for variable in container.env:
-        if (source := _source(variable)) is not None:
-            what = f"variable {variable.name!r}"
-            raise UnsupportedEnv(container.name, what, f"valueFrom {described(source)}")
-    return compose(container, Found(), derived=lambda _: None, services={})
-
-
 def arguments(container: ContainerCommon, env: Mapping[str, str]) -> Arguments:
     """The container's command and args, expanded with `env`."""
     return Arguments(

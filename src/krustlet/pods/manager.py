@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from krustlet.base import Instant
-from krustlet.objects import ObjectMeta, Pod, PodStatus
+from krustlet.objects import NoCluster, ObjectMeta, Pod, PodStatus
 from krustlet.pods import facts as saw
 from krustlet.pods.admission import IGNORED_REASON, ignored, refusal
 from krustlet.pods.ports import Means, PodEvent
@@ -143,7 +143,9 @@ class Pods:
 
     def _admit(self, worker: PodWorker) -> None:
         reporter = Reporter(worker.pod, self._means.sink)
-        if (rejection := refusal(worker.pod, uid=os.getuid())) is not None:
+        has_cluster = not isinstance(self._means.lookups, NoCluster)
+        rejection = refusal(worker.pod, uid=os.getuid(), has_cluster=has_cluster)
+        if rejection is not None:
             worker.tell(saw.Rejected(rejection))
             reporter.warn(rejection.reason, rejection.message)
             return

@@ -23,7 +23,7 @@ from krustlet.pods.ports import Means
 from krustlet.pods.pulling import Pulling
 from krustlet.pods.reporter import Reporter
 from krustlet.provider import ContainerRequest
-from krustlet.volumes import resolve_mounts
+from krustlet.volumes import read_only, resolve_mounts
 
 _BUG: Final = "CreateContainerError"
 
@@ -180,7 +180,9 @@ class Starter:
         words = arguments(container, env)
         mounts: Sequence[Mount] = ()
         if container.volume_mounts:
-            mounts = await asyncio.to_thread(resolve_mounts, container, volumes, env)
+            mounts = await asyncio.to_thread(
+                resolve_mounts, container, volumes, env, read_only=read_only(self.pod)
+            )
         return ContainerRequest(
             id=attempt.container_id,
             pod=f"{self.pod.namespace}/{self.pod.name}",

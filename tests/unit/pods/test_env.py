@@ -3,17 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krustlet.objects import (
-    ConfigMapEnvSource,
-    ConfigMapKeySelector,
     Container,
-    EnvFromSource,
     EnvVar,
-    EnvVarSource,
-    ObjectFieldSelector,
-    SecretEnvSource,
     expand,
 )
-from krustlet.pods.env import Arguments, UnsupportedEnv, arguments, environment
+from krustlet.pods.env import Arguments, Found, arguments, compose
 
 VARIABLES = {"A": "a", "B": "b", "REFERENCE": "$(A)", "EMPTY": "", "ODD NAME": "odd"}
 
@@ -92,73 +86,14 @@ def test_variables_refer_to_those_before_them() -> None:
             EnvVar(name="EMPTY"),
         )
     )
-    assert list(environment(container).items()) == [
+    made = compose(container, Found(), derived=lambda _: None, services={})
+    assert list(made.items()) == [
         ("A", "aa"),
         ("AB", "ab"),
         ("EARLY", "$(LATE)"),
         ("LATE", "$(A)"),
         ("EMPTY", ""),
     ]
-
-
-@pytest.mark.parametrize(
-    ("container", "told"),
-    [
-        pytest.param(
-            Container(
-                name="c",
-                env=(
-                    EnvVar(
-                        name="KEY",
-                        value_from=EnvVarSource(
-                            config_map_key_ref=ConfigMapKeySelector(name="settings", key="k")
-                        ),
-                    ),
-                ),
-            ),
-            ["'c'", "'KEY'", "valueFrom configMapKeyRef 'settings'"],
-            id="one-key",
-        ),
-        pytest.param(
-            Container(
-                env=(
-                    EnvVar(
-                        name="IP",
-                        value_from=EnvVarSource(
-                            field_ref=ObjectFieldSelector(field_path="status.podIP")
-                        ),
-                    ),
-                ),
-            ),
-            ["'IP'", "valueFrom fieldRef"],
-            id="a-field",
-        ),
-        pytest.param(
-            Container(env=(EnvVar(name="NEW", value_from=EnvVarSource()),)),
-            ["'NEW'", "unknown"],
-            id="a-source-newer-than-we-are",
-        ),
-        pytest.param(
-            Container(
-                env_from=(EnvFromSource(prefix="P_", secret_ref=SecretEnvSource(name="login")),)
-            ),
-            ["envFrom secretRef 'login'"],
-            id="a-whole-secret",
-        ),
-        pytest.param(
-            Container(env_from=(EnvFromSource(config_map_ref=ConfigMapEnvSource(name="all")),)),
-            ["envFrom configMapRef 'all'"],
-            id="a-whole-config-map",
-        ),
-    ],
-)
-def test_what_is_not_written_out_is_refused_by_name(container: Container, told: list[str]) -> None:
-    with pytest.raises(UnsupportedEnv) as refused:
-        environment(container)
-    assert refused.value.reason == "CreateContainerConfigError"
-    assert refused.value.hint
-    for words in told:
-        assert words in refused.value.message
 
 
 def test_command_and_args_are_expanded() -> None:
