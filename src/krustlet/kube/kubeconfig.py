@@ -1,11 +1,11 @@
 """Read a kubeconfig: which server, whom it has to be, and who we are.
 
-Owns the file format. What is written there and cannot be followed is an error, never left out:
-a node that acted as somebody else would be worse than none.
+Leaves the form of the file to `kubeconfig_file.py`. What is written there and cannot be followed is
+an error, never left out: a node that acted as somebody else would be worse than none.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -26,87 +26,18 @@ from krustlet.kube.credentials import (
 )
 from krustlet.kube.errors import KubeConfigError
 from krustlet.kube.exec_plugin import API_VERSIONS, ClusterInfo, ExecPlugin, Plugin
+from krustlet.kube.kubeconfig_file import Cluster, Exec, KubeConfigFile, User
 
 T = TypeVar("T")
 
 _PROXY_SCHEMES: Final = ("http", "https")
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """A piece of the file; unknown keys are none of our business."""
-
-
-class _Cluster(_Part, frozen=True, kw_only=True):
-    server: str = ""
-    certificate_authority: str = ""
-    certificate_authority_data: str = ""
-    insecure_skip_tls_verify: bool = False
-    tls_server_name: str = ""
-    proxy_url: str = ""
-
-
-class _Variable(_Part, frozen=True, kw_only=True):
-    name: str
-    value: str = ""
-
-
-class _Exec(_Part, frozen=True, kw_only=True, rename="camel"):
-    command: str = ""
-    args: Sequence[str] | None = None
-    env: Sequence[_Variable] | None = None
-    api_version: str = ""
-    install_hint: str = ""
-    provide_cluster_info: bool = False
-    interactive_mode: str = ""
-
-
-class _User(_Part, frozen=True, kw_only=True):
-    client_certificate: str = ""
-    client_certificate_data: str = ""
-    client_key: str = ""
-    client_key_data: str = ""
-    token: str = ""
-    token_file: str = msgspec.field(default="", name="tokenFile")
-    username: str = ""
-    password: str = ""
-    exec: _Exec | None = None
-    auth_provider: Any = None
-    as_: str = msgspec.field(default="", name="as")
-
-
-class _Context(_Part, frozen=True, kw_only=True):
-    cluster: str = ""
-    user: str = ""
-    namespace: str = ""
-
-
-class _NamedCluster(_Part, frozen=True, kw_only=True):
-    name: str
-    cluster: _Cluster = _Cluster()
-
-
-class _NamedUser(_Part, frozen=True, kw_only=True):
-    name: str
-    user: _User | None = None
-
-
-class _NamedContext(_Part, frozen=True, kw_only=True):
-    name: str
-    context: _Context = _Context()
-
-
-class _File(_Part, frozen=True, kw_only=True):
-    clusters: Sequence[_NamedCluster] | None = None
-    users: Sequence[_NamedUser] | None = None
-    contexts: Sequence[_NamedContext] | None = None
-    current_context: str = ""
-
-
 def load_kubeconfig(path: Path, *, context: str = "") -> KubeConfig:
     """What the kubeconfig at `path` says about one server.
 
     Files that it names are looked for beside it. Those with certificates have to be readable and
-    fit each other now; they are read anew whenever a connection's settings are made.
+    fit each other now; token and client certificate are read anew later, as they may be rotated.
 
     Args:
         path: YAML, or JSON.
@@ -133,9 +64,9 @@ class _Reader:
         cluster = self._named(
             "cluster", context.cluster, {one.name: one.cluster for one in file.clusters or ()}
         )
-        user = _User()
+        user = User()
         if context.user:
-            users = {one.name: one.user or _User() for one in file.users or ()}
+            users = {one.name: one.user or User() for one in file.users or ()}
             user = self._named("user", context.user, users)
         config = KubeConfig(
             server=self._server(cluster, context.cluster),
@@ -153,7 +84,7 @@ class _Reader:
 
     # the file ---------------------------------------------------------------------------------
 
-    def _parsed(self) -> _File:
+    def _parsed(self) -> KubeConfigFile:
         import yaml  # here: a node reads one such file in its life
 
         try:
@@ -170,7 +101,7 @@ class _Reader:
             # Not chained: it may quote the line, and with it a secret.
             raise self._error(f"it is no YAML{_place(exc)}") from None
         try:
-            return msgspec.convert(tree, _File)
+            return msgspec.convert(tree, KubeConfigFile)
         except msgspec.ValidationError as exc:
             raise self._error(f"it is no kubeconfig: {exc}") from exc
 
@@ -188,7 +119,7 @@ class _Reader:
 
     # the server -------------------------------------------------------------------------------
 
-    def _server(self, cluster: _Cluster, name: str) -> str:
+    def _server(self, cluster: Cluster, name: str) -> str:
         if not cluster.server:
             raise self._error(f"cluster {name!r} has no server")
         url = urlsplit(cluster.server)
@@ -204,7 +135,7 @@ class _Reader:
             )
         return cluster.server.rstrip("/")
 
-    def _ca(self, cluster: _Cluster) -> bytes | None:
+    def _ca(self, cluster: Cluster) -> bytes | None:
         found = self._inline_or_file(
             "certificate-authority",
             cluster.certificate_authority_data,
@@ -212,7 +143,7 @@ class _Reader:
         )
         return self._content(found) if isinstance(found, Path) else found
 
-    def _proxy(self, cluster: _Cluster) -> str:
+    def _proxy(self, cluster: Cluster) -> str:
         if cluster.proxy_url and urlsplit(cluster.proxy_url).scheme not in _PROXY_SCHEMES:
             raise self._error(
                 "its proxy-url is of a kind that is not supported",
@@ -222,7 +153,7 @@ class _Reader:
 
     # who we are -------------------------------------------------------------------------------
 
-    def _credentials(self, user: _User, name: str, cluster: _Cluster) -> Credentials:
+    def _credentials(self, user: User, name: str, cluster: Cluster) -> Credentials:
         """In client-go's order: token file, token, name and password, plugin."""
         if user.as_:
             raise self._error(
@@ -248,7 +179,7 @@ class _Reader:
             return ExecPlugin(self._plugin(user.exec, name, cluster))
         return FixedCredentials(Identity("", certificate))
 
-    def _certificate(self, user: _User, name: str) -> ClientCertificate | None:
+    def _certificate(self, user: User, name: str) -> ClientCertificate | None:
         certificate = self._inline_or_file(
             "client-certificate", user.client_certificate_data, user.client_certificate
         )
@@ -260,7 +191,7 @@ class _Reader:
             raise self._error(f"user {name!r} lacks a {missing}, or {missing}-data")
         return ClientCertificate(certificate, key)
 
-    def _plugin(self, told: _Exec, name: str, cluster: _Cluster) -> Plugin:
+    def _plugin(self, told: Exec, name: str, cluster: Cluster) -> Plugin:
         if not told.command:
             raise self._error(f"the credential plugin of user {name!r} has no command")
         if told.api_version not in API_VERSIONS:
@@ -283,7 +214,7 @@ class _Reader:
             install_hint=told.install_hint,
         )
 
-    def _cluster_info(self, cluster: _Cluster) -> ClusterInfo:
+    def _cluster_info(self, cluster: Cluster) -> ClusterInfo:
         return ClusterInfo(
             server=cluster.server,
             tls_server_name=cluster.tls_server_name,
@@ -318,7 +249,7 @@ def _has_port_or_none(url: SplitResult) -> bool:
         return False
 
 
-def _known_contexts(file: _File) -> str:
+def _known_contexts(file: KubeConfigFile) -> str:
     names = ", ".join(one.name for one in file.contexts or ())
     return f"name one of its contexts: {names}" if names else "it has no contexts either"
 

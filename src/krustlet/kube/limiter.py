@@ -62,7 +62,7 @@ class RateLimiter:
             self._timer.cancel()
             self._timer = None
         self._fill()
-        while self._waiting and (self._waiting[0].done() or self._has_token()):
+        while self._waiting and self._has_token():
             turn = self._waiting.popleft()
             if not turn.done():
                 self._tokens -= 1

@@ -161,13 +161,12 @@ class Session:
     ) -> aiohttp.ClientResponse:
         try:
             return await self._request(call, identity, silence_s)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError) as exc:
-            # It closed an idle connection just when we took it up again. Aiohttp itself tries
-            # once more for methods that are always repeatable.
-            if not (call.repeatable and call.method == aiohttp.hdrs.METH_PATCH):
-                raise self._unavailable(call, exc) from exc
         except (aiohttp.ClientError, OSError) as exc:
-            raise self._unavailable(call, exc) from exc
+            # An idle connection may be closed just when we take it up again. Aiohttp itself tries
+            # once more, but not with this method, which it cannot know to be repeatable.
+            is_ours_to_repeat = call.repeatable and call.method == aiohttp.hdrs.METH_PATCH
+            if not (is_ours_to_repeat and _is_cut(exc)):
+                raise self._unavailable(call, exc) from exc
         try:
             return await self._request(call, identity, silence_s)
         except (aiohttp.ClientError, OSError) as exc:
@@ -236,7 +235,10 @@ class Session:
     # what went wrong --------------------------------------------------------------------------
 
     async def _error(self, call: Call, response: aiohttp.ClientResponse) -> ApiError:
-        body = await response.read()
+        try:
+            body = await response.read()
+        except aiohttp.ClientError as exc:
+            return self._unavailable(call, exc)
         retry_after = response.headers.get(aiohttp.hdrs.RETRY_AFTER, "")
         return error_from_answer(str(call), response.status, body, retry_after=retry_after)
 
@@ -252,6 +254,13 @@ class Session:
         elif isinstance(exc, aiohttp.ClientConnectorError):
             hint = f"is an API server running at {self._config.server}?"
         return ApiUnavailable(f"{call} at {self._config.server}: {_in_words(exc)}", hint=hint)
+
+
+def _is_cut(exc: Exception) -> bool:
+    """Whether there was a connection, and it went away before anything came back."""
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(exc, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
 
 
 def _in_words(exc: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,10 +154,12 @@ async def test_a_program_that_nobody_waits_for_is_ended(
 ) -> None:
     command = program(f"echo $$ > {tmp_path}/pid; exec sleep 60")
 
+    began = time.monotonic()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
             await ExecPlugin(a_plugin(command), clock).identity()
 
+    assert time.monotonic() - began < 30
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

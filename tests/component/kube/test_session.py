@@ -1,7 +1,9 @@
 """Every request is answered, refused or given up in time, over real connections."""
 
 import asyncio
+import socket
 import ssl
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -228,8 +230,9 @@ async def test_nobody_is_sent_elsewhere_with_our_token(servers: Servers) -> None
 class OneAnswerEach:
     """Answers the first request of each connection; whoever sends a second finds it closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rudely: bool = False) -> None:
         self.received: list[str] = []
+        self._rudely = rudely
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for is_first in (True, False):
@@ -242,10 +245,18 @@ class OneAnswerEach:
                 size = str(len(A_POD)).encode()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: " + size + b"\r\n\r\n" + A_POD)
                 await writer.drain()
+        if self._rudely:  # a reset instead of an end
+            no_time = struct.pack("ii", 1, 0)
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_time)
+            writer.transport.abort()
 
 
-async def test_a_connection_that_was_just_closed_is_made_again(servers: Servers) -> None:
-    server = OneAnswerEach()
+@pytest.mark.parametrize("rudely", [False, True])
+async def test_a_connection_that_was_just_closed_is_made_again(
+    servers: Servers, rudely: bool
+) -> None:
+    server = OneAnswerEach(rudely=rudely)
     async with KubeClient(a_config(await servers.raw(server))) as client:
         await get(client)
         assert (await get(client)).name == "web"
@@ -306,6 +317,24 @@ async def test_a_token_that_was_replaced_on_disk_is_read_anew(
         (tmp_path / "token").write_text("")
         with pytest.raises(CredentialsUnavailable, match="does not hold one token"):
             await get(client)
+
+
+async def test_a_server_that_takes_no_token_at_all_is_asked_twice(servers: Servers) -> None:
+    class AlwaysAnother:
+        number = 0
+
+        async def identity(self) -> Identity:
+            return Identity(f"Bearer {self.number}")
+
+        def reject(self, identity: Identity) -> None:
+            self.number += 1
+
+    door = Doorkeeper("other")
+    async with KubeClient(a_config(await servers.http(door), AlwaysAnother())) as client:
+        with pytest.raises(Unauthorized):
+            await get(client)
+
+    assert door.asked == 2
 
 
 async def test_a_token_that_cannot_change_is_refused_once(servers: Servers) -> None:
