@@ -117,6 +117,8 @@ async def receiving(
             descriptor = _lock(path)
         try:
             if is_whole(there, blob.size):
+                if descriptor is not None:
+                    path.unlink()  # made for nothing
                 yield None
                 return
             if descriptor is not None:

@@ -6,15 +6,18 @@ Owns the choice of where an image comes from. Leaves the finding and hashing of 
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from krustlet.images.ensured import DEFAULT_PARALLEL_PULLS, Ensured
 from krustlet.images.errors import LocalImagesForbidden, RegistryUnsupported
 from krustlet.images.keyring import Keyring
 from krustlet.images.local import Image
 from krustlet.images.reference import LocalReference, parse_reference
-from krustlet.images.remote import DEFAULT_PARALLEL_PULLS, Ensured, RemoteImages, Source
-from krustlet.images.store import Store, StoredImage
 from krustlet.objects import PullPolicy
+
+if TYPE_CHECKING:
+    from krustlet.images.remote import RemoteImages, Source
+    from krustlet.images.store import Store, StoredImage
 
 
 class LocalSource(Protocol):
@@ -33,8 +36,8 @@ class Puller:
         self,
         local: LocalSource | None = None,
         *,
-        store: Store | None = None,
-        registry: Source | None = None,
+        store: "Store | None" = None,
+        registry: "Source | None" = None,
         keyring: Keyring | None = None,
         parallel_pulls: int = DEFAULT_PARALLEL_PULLS,
     ) -> None:
@@ -50,7 +53,10 @@ class Puller:
         self._local = local
         self._remote: RemoteImages | None = None
         if store is not None and registry is not None:
-            self._remote = RemoteImages(
+            # Here, as local files need no HTTP, and it takes a while to load.
+            from krustlet.images import remote
+
+            self._remote = remote.RemoteImages(
                 store, registry, keyring=keyring, parallel_pulls=parallel_pulls
             )
 
@@ -104,6 +110,6 @@ class Puller:
             on_pulling=on_pulling,
         )
 
-    async def images(self) -> list[StoredImage]:
+    async def images(self) -> "list[StoredImage]":
         """The images of registries that are on this node, the largest first."""
         return await self._remote.images() if self._remote is not None else []

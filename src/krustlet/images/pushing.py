@@ -7,9 +7,11 @@ Source: CNCF TAG Runtime, "Wasm OCI Artifact layout"; OCI distribution-spec v1.1
 monolithically" and "Pushing manifests".
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -17,7 +19,7 @@ import msgspec
 from yarl import URL
 
 from krustlet.images.components import Interfaces, NotReadable, interfaces_of
-from krustlet.images.errors import ImageError, RegistryAnswerInvalid
+from krustlet.images.errors import ImageError, RegistryAnswerInvalid, RegistryUnavailable
 from krustlet.images.keyring import Credentials
 from krustlet.images.manifest import (
     OCI_MANIFEST,
@@ -140,18 +142,38 @@ class Pusher:
         glue = "&" if url.query_string else "?"
         target = f"{url}{glue}digest={quote(blob.digest, safe='')}"
 
-        async def pieces() -> AsyncIterator[bytes]:
-            for at in range(0, len(data), _PIECE_BYTES):
-                piece = data[at : at + _PIECE_BYTES]
-                yield piece
-                on_sent(len(piece))
-
         headers = {**_OCTETS, "Content-Length": str(len(data))}
-        async with self._registry.request(
-            "PUT", self._image, target, self._credentials, headers=headers, body=pieces, scope=PUSH
-        ) as answer:
-            if answer.status != 201:
-                raise await complaint(self._image, answer, self._credentials)
+        try:
+            async with asyncio.timeout(self._registry.stall_s) as limit:
+                body = partial(self._pieces, data, limit, on_sent)
+                async with self._registry.request(
+                    "PUT",
+                    self._image,
+                    target,
+                    self._credentials,
+                    headers=headers,
+                    body=body,
+                    scope=PUSH,
+                ) as answer:
+                    if answer.status != 201:
+                        raise await complaint(self._image, answer, self._credentials)
+        except TimeoutError as exc:
+            raise RegistryUnavailable(
+                f"{self._image}: {self._image.registry} has taken nothing for "
+                f"{self._registry.stall_s:g} s"
+            ) from exc
+
+    async def _pieces(
+        self, data: bytes, limit: asyncio.Timeout, on_sent: Callable[[int], None]
+    ) -> AsyncIterator[bytes]:
+        """The body; each piece that the registry takes puts the time limit off."""
+        loop = asyncio.get_running_loop()
+        for at in range(0, len(data), _PIECE_BYTES):
+            piece = data[at : at + _PIECE_BYTES]
+            yield piece
+            limit.reschedule(loop.time() + self._registry.stall_s)
+            on_sent(len(piece))
+        limit.reschedule(None)  # from here on its silence is limited where its answer is read
 
     async def _has(self, blob: Descriptor) -> bool:
         async with self._registry.request(

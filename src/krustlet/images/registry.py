@@ -83,8 +83,14 @@ class Registry:
     """All registries there are; `async with` it."""
 
     def __init__(self, settings: RegistrySettings | None = None) -> None:
-        self._transport = Transport(settings or RegistrySettings())
+        self._settings = settings or RegistrySettings()
+        self._transport = Transport(self._settings)
         self._authenticator = Authenticator(self._transport)
+
+    @property
+    def stall_s(self) -> float:
+        """Longest silence of a registry."""
+        return self._settings.stall_s
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from krustlet.images.ensured import DEFAULT_PARALLEL_PULLS, Ensured
 from krustlet.images.errors import (
     AccessDenied,
     DigestMismatch,
@@ -31,10 +32,6 @@ from krustlet.images.reference import RegistryReference
 from krustlet.images.registry import BlobStream, Fetched
 from krustlet.images.store import Record, Store, StoredImage
 from krustlet.objects import PullPolicy
-
-DEFAULT_PARALLEL_PULLS: Final = 5
-"""The kubelet pulls one by one, for the sake of gigabytes on one disk. Modules are small: what they
-wait for is the registry, and a slow one must not keep all others waiting."""
 
 _MAX_DEPTH: Final = 3  # an index of indexes is legal; one in circles is not
 _MAX_FRUITLESS_TRIES: Final = 3
@@ -62,21 +59,6 @@ class Source(Protocol):
         *,
         offset: int = 0,
     ) -> AbstractAsyncContextManager[BlobStream]: ...
-
-
-class Ensured(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that is here, and how it came.
-
-    Attributes:
-        pulled: a registry was asked for it, whether or not anything had to be downloaded.
-        took_s: the pull alone.
-        waited_s: that, and waiting for other pulls to make room.
-    """
-
-    image: Image
-    pulled: bool = False
-    took_s: float = 0.0
-    waited_s: float = 0.0
 
 
 class _Pulled(msgspec.Struct, frozen=True):
