@@ -24,6 +24,7 @@ from krustlet.server.runs import LogUnavailable, Run, find_run, is_over, quoted
 
 _UNREADABLE: Final = '{"message": "Unable to decode query."}'
 _INVALID: Final = '{"message": "Invalid request."}'
+_UNSENT_BYTES: Final = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,10 @@ class ContainerLogs:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
         await response.prepare(request)
+        if (
+            request.transport is not None
+        ):  # of TLS, eight times as much would wait for a slow reader
+            request.transport.set_write_buffer_limits(high=_UNSENT_BYTES)
         try:
             async with self._pieces(query, path, pod, container, run) as pieces:
                 async for piece in pieces:

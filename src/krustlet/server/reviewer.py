@@ -1,13 +1,12 @@
 """Ask the API server who somebody is, and what he may do."""
 
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from krustlet.objects import (
     SUBJECT_ACCESS_REVIEWS,
     TOKEN_REVIEWS,
     Resource,
     ResourceAttributes,
-    Shape,
     SubjectAccessReview,
     SubjectAccessReviewSpec,
     TokenReview,
@@ -23,9 +22,7 @@ T = TypeVar("T")
 class _Api(Protocol):
     """What is needed of `krustlet.kube.KubeClient`."""
 
-    async def create(
-        self, resource: Resource[T], obj: Shape | dict[str, Any], namespace: str = ""
-    ) -> T: ...
+    async def create(self, resource: Resource[T], obj: object) -> T: ...
 
 
 class ReviewContradictory(ServerError):

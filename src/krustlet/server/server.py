@@ -25,10 +25,10 @@ from krustlet.server.health import Health
 from krustlet.server.listening import BACKLOG, LocalSocket, listen_on_port
 from krustlet.server.pod_lists import PodLists
 from krustlet.server.ports import Check, PodsView, Reviewer
-from krustlet.server.tls import ServingTls
+from krustlet.server.tls import ServingTls, TlsProtocol
 
-_HANDSHAKE_S: Final = 10.0
-_LAST_ANSWERS_S: Final = 1.0  # when the node goes; who follows a log is cut off then
+_HANDSHAKE_S: Final = 10
+_LAST_ANSWERS_S: Final = 0.25  # when the node goes; who follows a log is cut off then
 _IDLE_S: Final = 90.0  # as the kubelet
 _LONGEST_LINE: Final = 64 * 1024  # a path with its query; commands to execute come in it
 _LONGEST_HEADER: Final = 40 * 1024  # room for the longest token
@@ -145,13 +145,23 @@ class NodeServer:
 
     async def _serve(self, listener: socket.socket, tls: ServingTls | None = None) -> None:
         assert self._runner is not None
-        assert self._runner.server is not None  # it was set up
-        server = await asyncio.get_running_loop().create_server(
-            self._runner.server,
-            sock=listener,
-            ssl=None if tls is None else tls.context,
-            ssl_handshake_timeout=None if tls is None else _HANDSHAKE_S,
-            backlog=BACKLOG,
+        http = self._runner.server
+        assert http is not None  # it was set up
+        loop = asyncio.get_running_loop()
+
+        def secured() -> asyncio.BaseProtocol:
+            assert tls is not None  # the other branch, else
+            return TlsProtocol(
+                loop,
+                http(),
+                tls.context,
+                waiter=None,  # type: ignore[arg-type]  # asyncio itself gives none for servers
+                server_side=True,
+                ssl_handshake_timeout=_HANDSHAKE_S,
+            )
+
+        server = await loop.create_server(
+            http if tls is None else secured, sock=listener, backlog=BACKLOG
         )
         self._listening.append(server)
 

@@ -6,6 +6,7 @@ connection, which costs microseconds, and read again when they are others.
 
 import os
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -96,7 +97,8 @@ class ServingTls:
         """Have `context` believe what the authorities signed; which these are."""
         try:
             pem = self._client_ca
-            text = (pem.read_bytes() if isinstance(pem, Path) else pem).decode("ascii")
+            read = pem.read_bytes() if isinstance(pem, Path) else pem
+            text = read.decode("ascii", errors="ignore")  # the rest is somebody's remark
             if not text.strip():
                 return frozenset()
             context.load_verify_locations(cadata=text)
@@ -109,6 +111,13 @@ class ServingTls:
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # any of them is an anchor, as in Go
         return frozenset(context.get_ca_certs(binary_form=True))
+
+
+class TlsProtocol(SSLProtocol):
+    """TLS in front of a protocol that is told little and tells much: each connection of asyncio's
+    own keeps a buffer for reading that is sixteen times as large."""
+
+    max_size = 16 * 1024  # what a record of TLS holds
 
 
 def _stamp_of(file: Path) -> tuple[int, int, int] | None:

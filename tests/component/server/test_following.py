@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 
 from tests.component.server.rig import HOST, LIMIT_S, LINE, Rig
@@ -94,6 +95,17 @@ async def test_it_ends_when_the_pod_is_gone(rig: Rig) -> None:
     async with rig.serving(), rig.get(WEB, rig.admin) as answer:
         assert await answer.content.readline() == b"a\n"
         rig.pods.remove(story.pod)
+        assert await answer.content.read() == b""
+
+
+async def test_it_ends_when_another_pod_has_taken_the_name(rig: Rig) -> None:
+    story = rig.running()
+    rig.prints(story.pod, "a")
+    metadata = msgspec.structs.replace(story.pod.metadata, uid="another")
+    async with rig.serving(), rig.get(WEB, rig.admin) as answer:
+        assert await answer.content.readline() == b"a\n"
+        rig.pods.remove(story.pod)
+        rig.pods.put(msgspec.structs.replace(story.pod, metadata=metadata), story.statuses[-1])
         assert await answer.content.read() == b""
 
 

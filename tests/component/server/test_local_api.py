@@ -1,6 +1,7 @@
 """The socket of this machine: for whom, and for how long."""
 
 import asyncio
+import fcntl
 import os
 import socket
 import stat
@@ -19,6 +20,7 @@ from krustlet.server import (
     NodeServer,
     short_address,
 )
+from krustlet.server.listening import LocalSocket
 from tests.component.server.rig import HOST, NODE, FakePods, Rig
 from tests.support.ordinary_user import as_ordinary_user
 
@@ -138,6 +140,14 @@ def _last_line(child: "subprocess.Popen[str]") -> str:
         if line.strip() in ("serves", "refused"):
             return line.strip()
     return "ended"
+
+
+async def test_between_looking_and_listening_nobody_else_is_let_in(tmp_path: Path) -> None:
+    with (tmp_path / ".krustlet.sock.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        starting = asyncio.create_task(asyncio.to_thread(LocalSocket, tmp_path / SOCKET_NAME))
+        assert await asyncio.wait([starting], timeout=0.2) == (set(), {starting})
+    (await starting).close()
 
 
 async def test_something_else_of_that_name_is_left_alone(tmp_path: Path) -> None:
