@@ -259,6 +259,39 @@ async def run_again(bench: Bench) -> list[Figure]:
     return [Figure("run_again", round(statistics.median(took), 2), "s", "≤ 2")]
 
 
+@measure
+async def node(_: Bench) -> list[Figure]:
+    """Pods of a real cluster: how soon, how many a second, at what cost; minutes."""
+    from benchmarks.node import measured  # here, as the others need no control plane
+
+    few, many = await measured()
+    one_by_one, burst, long = (few["phases"][name] for name in ("lat", "burst", "long"))
+    crowd = many["phases"]["long"]
+    running, succeeded = one_by_one["create_to_running_ms"], one_by_one["create_to_succeeded_ms"]
+    cpu = burst["cpu_ms_per_pod"]
+    beside = {"control_plane_and_all_ms": cpu["machine"]}
+    return [
+        Figure("create_to_running", running["p50"], "ms", "≤ 40", {"p99": running["p99"]}),
+        Figure("create_to_succeeded", succeeded["p50"], "ms", "≤ 40", {"p99": succeeded["p99"]}),
+        Figure("create_to_succeeded_p99", succeeded["p99"], "ms", "≤ 150"),
+        Figure("burst", burst["pods_per_s"], "pods/s", "≥ 60"),
+        Figure("kubelet_cpu_per_pod", cpu["kubelet"], "ms", "≤ 6", {**beside, "tree": cpu["tree"]}),
+        Figure("hundred_running", long["all_running_s"], "s", "≤ 2"),
+        Figure("delete_one", long["delete_running_to_gone_ms"]["p50"], "ms", "≤ 30"),
+        Figure("delete_ninety", long["delete_all_s"], "s", "≤ 0.6"),
+        _memory("memory_idle", few["idle_mem_kb"], 120, containers=0),
+        _memory("memory_100", long["mem_after_kb"], 130, containers=100),
+        _memory("memory_500", crowd["mem_after_kb"], 160, containers=500),
+        Figure("idle_cpu_100", long["idle_cpu_percent_of_core"]["tree"], "% of a core", "≤ 0.5"),
+    ]
+
+
+def _memory(name: str, kilobytes: Mapping[str, float], base: float, *, containers: int) -> Figure:
+    """Of all processes of the node; what they share is counted once (PSS)."""
+    beside = {"private": kilobytes["private"] / 1e3, "processes": kilobytes["procs"]}
+    return Figure(name, kilobytes["pss"] / 1e3, "MB", f"≤ {base + 2 * containers:g}", beside)
+
+
 def _spawn(command: Sequence[str], **env: str) -> float:
     """Seconds from spawning a command to having reaped it."""
     null = os.O_WRONLY

@@ -35,7 +35,12 @@ class Intake:
         """
         self._writer = writer
         self._directory = directory
+        self._has_listed = False
         self._gone: set[str] = set()  # nothing is left of them here; the API server still has them
+
+    def trouble(self) -> str:
+        """Why nobody looks after the pods; empty if somebody does."""
+        return "" if self._has_listed else "the pods of this node are not known yet"
 
     def forget(self, pod: Pod) -> None:
         """Nothing of the pod is left on this node: what comes of it now is late."""
@@ -49,6 +54,7 @@ class Intake:
                     for pod in objects:
                         self._take(pods, pod)
                     pods.stop_strangers()
+                    self._has_listed = True
                     log.info("pods.listed", pods=len(objects))
                 case Applied(object=pod):
                     self._take(pods, pod)

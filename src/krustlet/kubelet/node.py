@@ -49,12 +49,14 @@ class _Clients:
         self.api = KubeClient(config, qps=cluster.api_qps, burst=cluster.api_burst)
         self.events = KubeClient(config, qps=cluster.event_qps, burst=cluster.event_burst)
         self.leases = KubeClient(config, qps=0)
+        # Strangers may ask the node's API as often as they like.
+        self.reviews = KubeClient(config, qps=cluster.event_qps, burst=cluster.event_burst)
 
 
 @asynccontextmanager
 async def _clients(config: KubeConfig, cluster: ClusterSettings) -> AsyncIterator[_Clients]:
     clients = _Clients(config, cluster)
-    async with clients.api, clients.events, clients.leases:
+    async with clients.api, clients.events, clients.leases, clients.reviews:
         yield clients
 
 
@@ -141,9 +143,10 @@ class _Node:
             kubelet.pods,
             root=self._settings.root,
             logs=self._settings.logs,
+            checks={"syncloop": self._intake.trouble},
             https=Https(
                 node=cluster.node_name,
-                reviewer=ApiReviewer(self._clients.api),
+                reviewer=ApiReviewer(self._clients.reviews),
                 address=cluster.address,
                 port=cluster.port,
                 serving=cluster.certificate,

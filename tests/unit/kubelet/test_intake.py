@@ -84,6 +84,15 @@ async def test_what_is_left_of_pods_that_are_not_listed_is_cleared_away(node: Fa
 
 
 @in_virtual_time
+async def test_it_is_in_trouble_until_the_pods_are_known(node: FakeNode) -> None:
+    intake = Intake(FakeWriter(), directory=HERE)
+    assert intake.trouble()
+    async with node.kubelet() as pods:
+        await _take_in(node, pods, Listed(()), intake=intake)
+    assert intake.trouble() == ""
+
+
+@in_virtual_time
 async def test_a_deleted_pod_is_stopped_within_its_grace(node: FakeNode) -> None:
     node.runtime.obeys = False
     pod = a_pod()
