@@ -22,7 +22,6 @@ import msgspec
 import structlog
 
 from krustlet.base import Unnamed, make_private_directory, write_atomically
-from krustlet.wasm.compile import Inspection, Outcome, Rejection
 from krustlet.wasm.engine import EngineSettings
 from krustlet.wasm.errors import (
     CacheUnusable,
@@ -34,6 +33,7 @@ from krustlet.wasm.errors import (
     WasmError,
 )
 from krustlet.wasm.fingerprint import fingerprint
+from krustlet.wasm.outcome import Inspection, Outcome, Rejection
 
 _PART_AGE_S: Final = 3600.0  # older than any compiler may get: left behind by one that was killed
 _MOST_THREADS: Final = 8

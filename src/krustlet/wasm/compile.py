@@ -18,44 +18,14 @@ from pathlib import Path
 import msgspec
 import wasmtime
 
-from krustlet.wasm.engine import EngineSettings, make_engine, make_linker
+from krustlet.wasm import capi
+from krustlet.wasm.engine import EngineSettings
+from krustlet.wasm.outcome import Inspection, Outcome, Rejection
 
 _MAGIC = b"\0asm"
-_CORE_MODULE = b"\x01\0\0\0"
 _COMPONENT_LAYER = b"\x01\0"
 _NICENESS = 10
 _PR_SET_PDEATHSIG = 1
-
-
-class Inspection(msgspec.Struct, frozen=True, tag="ok"):
-    """What a module is, told once and kept beside its native code.
-
-    Attributes:
-        exports: names, in the module's order.
-        missing: imports that nobody here provides, each `module::name`.
-        code_digest: `sha256:<hex>` of the native code.
-        code_bytes: size of the native code.
-    """
-
-    exports: list[str]
-    missing: list[str]
-    code_digest: str
-    code_bytes: int
-
-
-class Rejection(msgspec.Struct, frozen=True, tag="rejected"):
-    """Why there is no native code.
-
-    Attributes:
-        kind: `changed`, `not-wasm`, `component` or `invalid`.
-        message: what the engine says, for a person.
-    """
-
-    kind: str
-    message: str
-
-
-Outcome = Inspection | Rejection
 
 
 def compile_module(
@@ -72,6 +42,7 @@ def compile_module(
         return Rejection("not-wasm", "exec format error")
     if binary[6:8] == _COMPONENT_LAYER:
         return Rejection("component", "it is a component")
+    capi.check()  # in time: what is compiled now is to run through it
     engine = make_engine(settings)
     try:
         module = wasmtime.Module(engine, binary)
@@ -86,6 +57,14 @@ def compile_module(
         code_digest=f"sha256:{hashlib.sha256(code).hexdigest()}",
         code_bytes=len(code),
     )
+
+
+def make_engine(settings: EngineSettings) -> wasmtime.Engine:
+    """The engine that containers have, see `command`."""
+    config = wasmtime.Config()
+    config.cranelift_opt_level = settings.optimisation
+    config.max_wasm_stack = settings.max_stack_bytes
+    return wasmtime.Engine(config)
 
 
 def _binary(data: bytes) -> bytes | None:
@@ -119,7 +98,8 @@ def _after_block(rest: bytes) -> bytes:
 
 
 def _missing(engine: wasmtime.Engine, module: wasmtime.Module) -> list[str]:
-    linker = make_linker(engine)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
     store = wasmtime.Store(engine)
     missing = []
     for wanted in module.imports:

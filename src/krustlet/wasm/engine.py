@@ -1,37 +1,26 @@
-"""One way to make an engine, for the compiler and for the zygote alike.
+"""What the engine is asked to be, by the compiler and by the zygote alike.
 
 Native code loads only into an engine of the very settings it was compiled with, on a processor
-that has the features it was compiled for: see `fingerprint`.
+that has the features it was compiled for: see `fingerprint`. Of the two that make an engine,
+`compile` does so through wasmtime's Python bindings, and `command` without.
 """
 
-import msgspec
-import wasmtime
+from typing import Final
 
-WASI_PREVIEW_1 = "wasi_snapshot_preview1"
+import msgspec
+
+WASI_PREVIEW_1: Final = "wasi_snapshot_preview1"
+OPTIMISATIONS: Final = ("none", "speed", "speed_and_size")
+"""As wasmtime's C API numbers them."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What changes the code that is generated.
 
     Attributes:
-        optimisation: `speed`, `speed_and_size` or `none`.
+        optimisation: one of `OPTIMISATIONS`.
         max_stack_bytes: how deep a guest may recurse before it traps.
     """
 
     optimisation: str = "speed"
     max_stack_bytes: int = 512 * 1024
-
-
-def make_engine(settings: EngineSettings) -> wasmtime.Engine:
-    """An engine that starts no thread: none of epochs, fuel, profiler."""
-    config = wasmtime.Config()
-    config.cranelift_opt_level = settings.optimisation
-    config.max_wasm_stack = settings.max_stack_bytes
-    return wasmtime.Engine(config)
-
-
-def make_linker(engine: wasmtime.Engine) -> wasmtime.Linker:
-    """All that a command module may import."""
-    linker = wasmtime.Linker(engine)
-    linker.define_wasi()
-    return linker

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from krustlet.base import KrustletError
+
+_UNNAMED: Final = "<anon>"  # what the engine calls a text that it was handed
 
 
 class WasmError(KrustletError):
@@ -23,10 +26,12 @@ class NotWasm(WasmError):
 
 
 class ModuleInvalid(WasmError):
-    """The engine refuses it."""
+    """The engine refuses it; its words take several lines, and may show one of the text form."""
 
     def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"{name} is no valid WebAssembly module: {' '.join(why.split())}")
+        lines = [line.rstrip() for line in why.replace(_UNNAMED, name).splitlines()]
+        told = "\n".join(line for line in lines if line)
+        super().__init__(f"{name} is no valid WebAssembly module: {told}")
 
 
 class ComponentUnsupported(WasmError):

@@ -8,16 +8,9 @@ import re
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-import wasmtime
-
 from krustlet.process import Reporter
-from krustlet.wasm import capi
-from krustlet.wasm.engine import (
-    WASI_PREVIEW_1,
-    EngineSettings,
-    make_engine,
-    make_linker,
-)
+from krustlet.wasm.command import Engine, Trapped, make_wasi, preopen
+from krustlet.wasm.engine import EngineSettings
 from krustlet.wasm.launch import WasmLaunch, decode_launch
 
 TRAP_CODE: Final = 134  # 128 + SIGABRT, what the wasmtime command ends with
@@ -33,52 +26,39 @@ class WasmRunner:
 
     def prepare(self) -> None:
         """Build what all containers share: the engine, and WASI linked to it."""
-        self._owned = engine, linker = _engine_and_linker(self._proc_exit)
-        self._engine = capi.address(engine)
-        self._linker = capi.address(linker)
+        self._engine = Engine(EngineSettings(), proc_exit=self._proc_exit)
 
     def load(self, payload: bytes) -> Callable[[Reporter], NoReturn]:
         """Map the native code while this process may still read it."""
         launch = decode_launch(payload)
-        module = capi.load_module(self._engine, launch.code)
+        module = self._engine.load(launch.code)
         return lambda reporter: self._run(launch, module, reporter)
 
     def _run(self, launch: WasmLaunch, module: int, reporter: Reporter) -> NoReturn:
         self._reporter = reporter
-        wasi = capi.make_wasi(launch.argv, launch.env)
-        for preopen in launch.preopens:
-            if not capi.preopen(
-                wasi, host=preopen.host, guest=preopen.guest, read_only=preopen.read_only
-            ):
-                raise OSError(f"{preopen.guest}: cannot open {preopen.host}")
+        wasi = make_wasi(launch.argv, launch.env)
+        for seen in launch.preopens:
+            if not preopen(wasi, host=seen.host, guest=seen.guest, read_only=seen.read_only):
+                raise OSError(f"{seen.guest}: cannot open {seen.host}")
         try:
-            capi.run_command(self._engine, self._linker, module, wasi)
-        except capi.Trapped as exc:
+            self._engine.run(module, wasi)
+        except Trapped as exc:
             text = describe_trap(str(exc))
             os.write(_STDERR, f"{text}\n".encode())
             reporter.end(TRAP_CODE, message=text)
         os._exit(0)
 
-    def _proc_exit(self, code: int) -> None:
+    def _proc_exit(self, code: int) -> NoReturn:
         """End at once with the guest's code: wasmtime's own refuses all from 126 up.
 
         Args:
             code: as the API has it, too: a signed number of 32 bits.
         """
-        if not 0 <= code <= 0xFF and self._reporter is not None:
-            self._reporter.end(code)
-        os._exit(code)
-
-
-def _engine_and_linker(
-    proc_exit: Callable[[int], None],
-) -> tuple[wasmtime.Engine, wasmtime.Linker]:
-    engine = make_engine(EngineSettings())
-    linker = make_linker(engine)
-    linker.allow_shadowing = True
-    takes_a_code = wasmtime.FuncType([wasmtime.ValType.i32()], [])
-    linker.define_func(WASI_PREVIEW_1, "proc_exit", takes_a_code, proc_exit)
-    return engine, linker
+        try:
+            if not 0 <= code <= 0xFF and self._reporter is not None:
+                self._reporter.end(code)
+        finally:  # with nobody left to tell, too
+            os._exit(code & 0xFF)
 
 
 def describe_trap(text: str) -> str:
