@@ -1,5 +1,11 @@
 """The command line: `krustlet`. One module a command, imported when it is called."""
 
-from krustlet.cli.main import main
+try:
+    from krustlet.cli.interrupts import leaving_at_once
+except KeyboardInterrupt:  # not covered by what is being imported here
+    raise SystemExit(130) from None
+
+with leaving_at_once():
+    from krustlet.cli.main import main
 
 __all__ = ["main"]

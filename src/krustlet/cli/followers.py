@@ -6,9 +6,16 @@ from pathlib import Path
 
 import msgspec
 
-from krustlet.cli.output import Output, OutputClosed
+from krustlet.base import KrustletError
+from krustlet.cli.output import Output
+from krustlet.cli.streams import ReaderGone
+from krustlet.cli.words import explained
 from krustlet.objects import ContainerStatus, Pod
 from krustlet.pods import log_path
+
+
+class LogUnreadable(KrustletError):
+    """What a container prints cannot be shown."""
 
 
 class _Run(msgspec.Struct, frozen=True):
@@ -29,6 +36,7 @@ class Followers:
         *,
         label: Callable[[Pod, str], str],
         on_closed: Callable[[], None],
+        on_failed: Callable[[KrustletError], None],
     ) -> None:
         """Keep what it is given.
 
@@ -37,11 +45,13 @@ class Followers:
             logs: the directory of pod logs.
             label: what to call a container of a pod.
             on_closed: called when nobody reads the output any more.
+            on_failed: called when a log cannot be shown, and why.
         """
         self._output = output
         self._logs = logs
         self._label = label
         self._on_closed = on_closed
+        self._on_failed = on_failed
         self._ended: dict[_Run, asyncio.Event] = {}
         self._tasks: dict[_Run, asyncio.Task[None]] = {}
         self._last: dict[tuple[str, str], _Run] = {}  # of each container
@@ -77,5 +87,10 @@ class Followers:
     async def _show(self, label: str, log: Path, ended: asyncio.Event) -> None:
         try:
             await self._output.follow(label, log, ended=ended)
-        except OutputClosed:
+        except ReaderGone:
             self._on_closed()
+        except KrustletError as exc:
+            self._on_failed(exc)
+        except OSError as exc:
+            why, hint = explained(exc, where=log)
+            self._on_failed(LogUnreadable(f"cannot show the log of {label}: {why}", hint=hint))

@@ -9,7 +9,9 @@ import click
 
 from krustlet import __version__
 from krustlet.base.errors import KrustletError
-from krustlet.cli.words import COMPLETE_VARIABLE, INTERRUPTED, show_error
+from krustlet.cli import streams
+from krustlet.cli.interrupts import INTERRUPTED, leaving_at_once
+from krustlet.cli.words import COMPLETE_VARIABLE, explained, show_error
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "completion": "completion",
@@ -33,7 +35,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"krustlet.cli.{_COMMANDS[cmd_name]}")
+        with leaving_at_once():
+            module = import_module(f"krustlet.cli.{_COMMANDS[cmd_name]}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -64,6 +67,7 @@ def krustlet() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
+    streams.settle()
     sys.exit(_run(arguments))
 
 
@@ -83,7 +87,9 @@ def _run(arguments: list[str] | None) -> int:
         show_error(exc.message, exc.hint)
         return 1
     except OSError as exc:  # a full disk, a directory that is not ours: nobody could foresee where
-        show_error(str(exc))
+        show_error(*explained(exc))
         return 1
+    except streams.ReaderGone:
+        return streams.SIGPIPE_CODE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED

@@ -1,19 +1,15 @@
 """Show what containers print, as they print it."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Final, TextIO
+from typing import Final, TextIO
 
+from krustlet.cli.streams import ReaderGone, StdoutUnusable, write_all
 from krustlet.cli.words import coloured
 from krustlet.process import LogEntry, follow_log
 
 _COLOURS: Final = ("36", "33", "32", "35", "34", "31")
-
-
-class OutputClosed(Exception):
-    """Nobody reads our output any more."""
 
 
 class Output:
@@ -23,15 +19,20 @@ class Output:
     in a thread: a slow reader slows the guests down, not the kubelet.
     """
 
-    def __init__(self, labels: Sequence[str], *, stdout: TextIO, stderr: TextIO) -> None:
+    def __init__(
+        self, labels: Sequence[str], *, stdout: TextIO, stderr: TextIO, needed: TextIO
+    ) -> None:
         """Keep what it is given.
 
         Args:
             labels: one a container; a single one is not shown.
             stdout: where the guests' stdout goes.
             stderr: where their stderr goes.
+            needed: the one of which nothing may be lost; another that is closed or full is done
+                without.
         """
         self._streams: dict[str, TextIO] = {"stdout": stdout, "stderr": stderr}
+        self._needed = needed
         self._labels = list(labels)
         self._width = max(map(len, labels), default=0)
         self._turn = asyncio.Lock()
@@ -40,7 +41,9 @@ class Output:
         """Show all of one log, until `ended` is set and it has been shown.
 
         Raises:
-            OutputClosed: nobody reads it.
+            ReaderGone: nobody reads it.
+            StdoutUnusable: it cannot be written.
+            OSError: the log cannot be read.
         """
         at_line_start = dict.fromkeys(self._streams, True)
         async for entries in follow_log(log, ended=ended):
@@ -56,7 +59,7 @@ class Output:
             at_line_start[entry.stream] = text.endswith(b"\n")
             pieces.setdefault(entry.stream, []).append(text)
         for stream, texts in pieces.items():
-            _write(self._streams[stream].buffer, b"".join(texts))
+            self._write(self._streams[stream], b"".join(texts))
 
     def _prefix(self, label: str, stream: TextIO) -> bytes:
         if len(self._labels) <= 1:
@@ -64,12 +67,11 @@ class Output:
         colour = _COLOURS[self._labels.index(label) % len(_COLOURS)]
         return coloured(f"{label:<{self._width}} | ", colour, stream).encode()
 
-
-def _write(stream: BinaryIO, data: bytes) -> None:
-    try:
-        stream.write(data)
-        stream.flush()
-    except BrokenPipeError as exc:
-        # What is still buffered cannot go anywhere; nor shall the interpreter try it at exit.
-        sys.stdout = sys.stderr = open("/dev/null", "w")  # noqa: SIM115
-        raise OutputClosed from exc
+    def _write(self, stream: TextIO, data: bytes) -> None:
+        try:
+            write_all(stream.fileno(), data)
+        except BrokenPipeError as exc:
+            raise ReaderGone from exc
+        except OSError as exc:
+            if stream is self._needed:
+                raise StdoutUnusable(exc) from exc

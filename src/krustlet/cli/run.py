@@ -9,18 +9,28 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
 from krustlet.base import KrustletError, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
+from krustlet.cli.endings import ending
 from krustlet.cli.output import Output
+from krustlet.cli.plain_logs import set_up_plain_logs
 from krustlet.cli.session import Outcome, Session
-from krustlet.cli.target import ArgumentsUnexpected, Target, is_manifest, read_target
-from krustlet.cli.words import remark
+from krustlet.cli.target import (
+    ArgumentsUnexpected,
+    Target,
+    is_manifest,
+    is_stdin,
+    read_target,
+)
+from krustlet.cli.words import explained, is_terminal, remark
 from krustlet.objects import Pod
+from krustlet.process import MISSING_WALLS
 from krustlet.settings import Settings, default_data_dir
 
 _RUNS: Final = "runs"
@@ -29,6 +39,21 @@ _CACHE: Final = "cache"
 
 class DataDirUnusable(KrustletError):
     """Nothing can be kept where the data directory is to be."""
+
+
+class RunBroken(KrustletError):
+    """The system refuses what every run needs."""
+
+
+class _DirectoryName(click.Path):
+    """A directory that may have to be made; no name is none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        if value == "":
+            self.fail("is empty; '.' is the current directory", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class _RunCommand(click.Command):
@@ -43,6 +68,19 @@ class _RunCommand(click.Command):
             rest = super().parse_args(ctx, list(args))
         return rest
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """All of them; for a shell that completes what follows a module, only the arguments."""
+        params = super().get_params(ctx)
+        target = ctx.params.get("target")
+        if ctx.resilient_parsing and target and not is_manifest(target):
+            return [param for param in params if param.name == "arguments"]
+        return params
+
+
+def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Has the shell propose files."""
+    return [CompletionItem(incomplete, type="file")]
+
 
 @click.command(
     "run",
@@ -50,8 +88,8 @@ class _RunCommand(click.Command):
     # All that follows a module is the guest's, flags included, as with `docker run`.
     context_settings={"allow_interspersed_args": False},
 )
-@click.argument("target")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.argument("target", shell_complete=_files)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text",
     help="json: the pods with their last status go to stdout, what they print to stderr.",
@@ -60,22 +98,26 @@ class _RunCommand(click.Command):
     "-q", "--quiet", is_flag=True, help="Show only what the containers print, and errors."
 )
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path), envvar="KRUSTLET_DATA_DIR",
+    "-v", "--verbose", is_flag=True, help="Also say which walls around a guest are missing."
+)
+@click.option(
+    "--data-dir", type=_DirectoryName(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where to keep compiled modules.  [default: ~/.krustlet]",
 )  # fmt: skip
 @click.option("--provider", default="wasi", show_default=True, help="What runs the containers.")
 @click.option(
-    "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL", default="error",
-    show_default=True, help="What Krustlet says of its own work, on stderr.",
+    "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL",
+    help="Log Krustlet's own work on stderr, from this level up.",
 )  # fmt: skip
 def command(
     target: str,
     arguments: tuple[str, ...],
     output: str,
     quiet: bool,
+    verbose: bool,
     data_dir: Path | None,
     provider: str,
-    log_level: str,
+    log_level: str | None,
 ) -> int:
     """Run TARGET here, show what it prints, and end as it ends.
 
@@ -89,14 +131,25 @@ def command(
     The exit code is that of the only container; with several, 1 if any of them failed. Ctrl-C
     ends the pod within its grace period, a second one at once.
     """
-    set_up_logs(log_level)
+    if log_level is None:
+        set_up_plain_logs()
+    else:
+        set_up_logs(log_level)
+    if is_stdin(target) and is_terminal(sys.stdin) and not quiet:
+        remark("type or paste a manifest, then press Ctrl-D")
     try:
         wanted = read_target(target, arguments)
     except ArgumentsUnexpected as exc:
         raise click.UsageError(f"{exc.message}; {exc.hint}") from exc
+    if verbose:
+        remark(f"walls missing here: {', '.join(MISSING_WALLS)}")
     with _run_directory(data_dir) as settings:
         settings = msgspec.structs.replace(settings, provider=provider)
-        outcome = asyncio.run(_run(settings, wanted, output, quiet=quiet))
+        try:
+            outcome = asyncio.run(_run(settings, wanted, output, quiet=quiet))
+        except OSError as exc:  # whatever it is about, it lies below the run directory
+            why, hint = explained(exc, where=settings.root)
+            raise RunBroken(f"cannot run anything: {why}", hint=hint) from exc
     _tell(outcome, output, quiet=quiet)
     return outcome.exit_code
 
@@ -106,7 +159,7 @@ async def _run(settings: Settings, target: Target, output: str, *, quiet: bool) 
     if len(target.pods) > 1:
         names = [f"{p.name}/{c.name}" for p in target.pods for c in p.spec.all_containers()]
     stdout = sys.stdout if output == "text" else sys.stderr
-    shown = Output(names, stdout=stdout, stderr=sys.stderr)
+    shown = Output(names, stdout=stdout, stderr=sys.stderr, needed=sys.stdout)
     return await Session(settings, target, shown, quiet=quiet).run()
 
 
@@ -171,23 +224,10 @@ def _tell(outcome: Outcome, output: str, *, quiet: bool) -> None:
         click.echo(msgspec.json.format(_as_json(outcome.pods)).decode())
     elif not quiet:
         for pod in outcome.pods:
-            remark(_ending(pod))
+            remark(ending(pod, stopped=pod.uid in outcome.stopped))
 
 
 def _as_json(pods: tuple[Pod, ...]) -> bytes:
     if len(pods) == 1:
         return msgspec.json.encode(pods[0])
     return msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": pods})
-
-
-def _ending(pod: Pod) -> str:
-    """`pod hello: Succeeded`, and how each container ended that did not end well."""
-    ends = []
-    for container in pod.status.container_statuses:
-        end = container.state.terminated
-        if end is not None and (end.exit_code != 0 or end.reason != "Completed"):
-            ends.append(f"{container.name}: {end.reason}, exit code {end.exit_code}")
-        if container.restart_count:
-            ends.append(f"{container.name}: {container.restart_count} restarts")
-    phase = pod.status.phase or "not started"
-    return f"pod {pod.name}: {phase}" + (f" ({'; '.join(ends)})" if ends else "")

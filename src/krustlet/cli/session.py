@@ -12,19 +12,19 @@ from krustlet.base import KrustletError
 from krustlet.cli.followers import Followers
 from krustlet.cli.output import Output
 from krustlet.cli.progress import progress
+from krustlet.cli.streams import SIGPIPE_CODE
 from krustlet.cli.target import Target
-from krustlet.cli.words import remark
+from krustlet.cli.words import remark, room_hint
 from krustlet.images import PullPolicy
 from krustlet.kubelet import Kubelet, run_kubelet
 from krustlet.objects import Pod, PodStatus
 from krustlet.pods import PodEvent
-from krustlet.process import MISSING_WALLS
 from krustlet.settings import Settings
 
 _OVER: Final = ("Succeeded", "Failed")
 _FATAL: Final = ("Failed", "FailedMount", "FailedSync")  # what a cluster would try again for ever
+_SYNC: Final = "FailedSync"  # a bug of ours, or of the system's such as a full disk
 _KILLED_S: Final = 5.0  # a pod that is killed and not gone by then does not go by itself
-_SIGPIPE_CODE: Final = 128 + signal.SIGPIPE
 
 
 class PodFailed(KrustletError):
@@ -36,10 +36,12 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         pods: as they were given, each with its last status.
+        stopped: the uids of those that were told to end before they were over.
         exit_code: for the shell.
     """
 
     pods: tuple[Pod, ...]
+    stopped: frozenset[str]
     exit_code: int
 
 
@@ -57,8 +59,13 @@ class Session:
         self._failure: KrustletError | None = None
         self._output_closed = False
         self._followers = Followers(
-            output, settings.logs, label=self._label, on_closed=self._on_closed
+            output,
+            settings.logs,
+            label=self._label,
+            on_closed=self._on_closed,
+            on_failed=self._fail,
         )
+        self._stopped: frozenset[str] = frozenset()
         self._preparing: asyncio.Task[None] | None = None
 
     async def run(self) -> Outcome:
@@ -68,18 +75,21 @@ class Session:
             KrustletError: one of them cannot run; all are gone again.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._on_signal, number)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # by nohup
+                loop.add_signal_handler(number, self._on_signal, number)
         async with run_kubelet(self._settings, self) as kubelet:
             await self._prepare(kubelet)
             if not self._signals:
                 self._begin(kubelet)
             await self._until(lambda: self._is_enough() or self._all_over())
+            self._stopped = frozenset(p.uid for p in self._target.pods if not self._is_over(p))
             await self._end(kubelet)
             await self._followers.drain()
         if self._failure is not None:
             raise self._failure
-        return Outcome(tuple(self._with_status(pod) for pod in self._target.pods), self._code())
+        pods = tuple(self._with_status(pod) for pod in self._target.pods)
+        return Outcome(pods, self._stopped, self._code())
 
     # the pods' news (a `pods.Sink`) -----------------------------------------------------------
 
@@ -99,7 +109,8 @@ class Session:
         where = f"{pod.name}/{event.container}" if event.container else pod.name
         message = event.message.removeprefix("Error: ")
         if event.reason in _FATAL:
-            self._fail(PodFailed(f"{where}: {message}", hint=event.hint))
+            hint = event.hint or (self._sync_hint() if event.reason == _SYNC else "")
+            self._fail(PodFailed(f"{where}: {message}", hint=hint))
         elif not self._quiet:
             remark(f"{where}: {message}")
 
@@ -116,9 +127,15 @@ class Session:
         return f"{pod.name}/{container}" if len(self._target.pods) > 1 else container
 
     def _fail(self, failure: KrustletError) -> None:
-        if self._failure is None:
+        if (
+            self._failure is None and not self._signals
+        ):  # a terminal that hung up is unreadable, too
             self._failure = failure
             self._changed.set()
+
+    def _sync_hint(self) -> str:
+        root = self._settings.root
+        return room_hint(root) or f"it keeps pods in {root}; --log-level error tells more"
 
     # the way through --------------------------------------------------------------------------
 
@@ -143,8 +160,6 @@ class Session:
                 await kubelet.runtime.prepare(image)
 
     def _begin(self, kubelet: Kubelet) -> None:
-        if not self._quiet:
-            remark(f"walls missing here: {', '.join(MISSING_WALLS)}")
         for pod in self._target.pods:
             self._present.add(pod.uid)
             kubelet.pods.add(pod, directory=self._target.directory)
@@ -155,7 +170,8 @@ class Session:
             grace_s = 0 if self._is_over(pod) or self._failure else _grace_s(pod)
             kubelet.pods.delete(pod.uid, grace_s=grace_s)
         told = len(self._signals)
-        await self._until(lambda: not self._present or len(self._signals) > told)
+        if self._failure is None:
+            await self._until(lambda: not self._present or len(self._signals) > told)
         for pod in self._target.pods:
             kubelet.pods.delete(pod.uid, grace_s=0)
         with contextlib.suppress(TimeoutError):  # whatever is left goes with the supervisor
@@ -192,7 +208,7 @@ class Session:
         if self._signals:
             return 128 + self._signals[0]
         if self._output_closed:
-            return _SIGPIPE_CODE
+            return SIGPIPE_CODE
         containers = [c for s in self._statuses.values() for c in s.container_statuses]
         failed = any(s.phase != "Succeeded" for s in self._statuses.values())
         if len(containers) != 1:

@@ -1,13 +1,23 @@
 """What people read on the terminal that is no guest's output: errors, hints, remarks."""
 
+import errno
 import os
 import sys
+from pathlib import Path
 from typing import Final, TextIO
 
 import click
 
 COMPLETE_VARIABLE: Final = "_KRUSTLET_COMPLETE"
-INTERRUPTED: Final = 130
+_HINTS: Final = {
+    errno.EMFILE: "let it open more: ulimit -n 4096",
+    errno.ENFILE: "this machine has too many files open; close some",
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there: your quota is used up",
+    errno.EROFS: "that file system is mounted read-only",
+}
+_LITTLE_BYTES: Final = 64 * 1024
+_OF_NO_FILE: Final = (errno.EMFILE, errno.ENFILE)
 _BOLD_RED: Final = "1;31"
 _CYAN: Final = "36"
 _DIM: Final = "2"
@@ -33,6 +43,29 @@ def show_error(message: str, hint: str = "") -> None:
     click.echo(f"{coloured('error:', _BOLD_RED, sys.stderr)} {message}", err=True)
     if hint:
         click.echo(f"{coloured('hint:', _CYAN, sys.stderr)} {hint}", err=True)
+
+
+def explained(exc: OSError, *, where: Path | None = None) -> tuple[str, str]:
+    """What the system complains of, and what can be done about it.
+
+    Args:
+        where: the file it is about, or its directory, if `exc` itself does not know.
+    """
+    why = exc.strerror or str(exc)
+    file = exc.filename or where
+    if file is not None and exc.errno not in _OF_NO_FILE:
+        why = f"{file}: {why}"
+    return why, _HINTS.get(exc.errno or 0, "")
+
+
+def room_hint(directory: Path) -> str:
+    """That the file system of `directory` is full, if so."""
+    try:
+        room = os.statvfs(directory)
+    except OSError:
+        return ""
+    is_full = room.f_bavail * room.f_frsize < _LITTLE_BYTES or (room.f_files and not room.f_favail)
+    return f"the file system of {directory} is full: make room there" if is_full else ""
 
 
 def remark(text: str) -> None:

@@ -66,9 +66,10 @@ class ShapeReader:
                     self._complain(key_node, at / key, "is there twice", there)
         return [*own.values(), *(entry for key, entry in merged.items() if key not in own)]
 
-    def items(self, node: yaml.Node, at: FieldPath) -> list[yaml.Node]:
+    def items(self, node: yaml.Node, at: FieldPath, *, of_words: bool = False) -> list[yaml.Node]:
         """The items of a list; none where it is no list."""
-        return list(node.value) if self._is_a(yaml.SequenceNode, node, "list", at) else []
+        is_list = self._is_a(yaml.SequenceNode, node, "list", at, of_words=of_words)
+        return list(node.value) if is_list else []
 
     def unknown(self, entry: Entry, at: FieldPath, known: Mapping[str, object]) -> None:
         """Complain of a field that does not exist."""
@@ -151,7 +152,8 @@ class ShapeReader:
         return values
 
     def _list(self, node: yaml.Node, wanted: object, at: FieldPath) -> object:
-        items = enumerate(self.items(node, at))
+        of_words = not (isinstance(wanted, type) and issubclass(wanted, Shape))
+        items = enumerate(self.items(node, at, of_words=of_words))
         return tuple(self._value(item, wanted, at / index) for index, item in items)
 
     def _anything(self, node: yaml.Node, at: FieldPath) -> object:
@@ -210,9 +212,17 @@ class ShapeReader:
             self._complain(node, at, exc.message)
             return UNSET
 
-    def _is_a(self, kind: type[yaml.Node], node: yaml.Node, name: str, at: FieldPath) -> bool:
+    def _is_a(
+        self,
+        kind: type[yaml.Node],
+        node: yaml.Node,
+        name: str,
+        at: FieldPath,
+        *,
+        of_words: bool = False,
+    ) -> bool:
         if not isinstance(node, kind):
-            hint = _collection_hint(node, name)
+            hint = _collection_hint(node, name, of_words=of_words)
             self._complain(node, at, f"expected {name}, got {_kind(node)}", hint)
             return False
         if node.tag not in _COLLECTIONS:
@@ -272,9 +282,9 @@ def _word_hint(node: yaml.Node, wanted: tuple[object, ...]) -> str:
     return "write it without quotes" if node.style and (is_number or is_bool) else ""
 
 
-def _collection_hint(node: yaml.Node, wanted: str) -> str:
-    if wanted == "list" and isinstance(node, yaml.MappingNode):
+def _collection_hint(node: yaml.Node, wanted: str, *, of_words: bool) -> str:
+    if wanted != "list" or is_null(node):
+        return ""
+    if isinstance(node, yaml.MappingNode) or not of_words:
         return "begin each item with `- `"
-    if wanted == "list" and isinstance(node, yaml.ScalarNode) and len(node.value) <= _SHORT:
-        return "" if is_null(node) else f'write a list: ["{node.value}"]'
-    return ""
+    return f'write a list: ["{node.value}"]' if len(node.value) <= _SHORT else ""

@@ -19,6 +19,8 @@ _TOO_MANY: Final = f"more than {_VALUES_MAX} values, aliases followed"
 _TOO_DEEP: Final = f"nested more than {_DEPTH_MAX} deep, aliases followed"
 
 _BOM: Final = "\ufeff"
+_JSON_SUFFIX: Final = ".json"
+_JSON_START: Final = re.compile(r'\s*[\[{]\s*"')  # YAML may begin so, but nobody's does
 _TABS_HINT: Final = "indent with blanks, not with tabs"
 _UNPRINTABLE: Final = re.compile(  # YAML 1.1, "c-printable"
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
@@ -49,7 +51,8 @@ def compose(text: str, *, name: str) -> list[yaml.Node]:
         _refuse_bombs(source, name)
         roots = list(yaml.compose_all(source, Loader=Loader))
     except yaml.MarkedYAMLError as exc:
-        raise ManifestError(name, [_complaint(exc, source)]) from exc
+        complaint = _json_complaint(text, name) or _complaint(exc, source)
+        raise ManifestError(name, [complaint]) from exc
     except yaml.YAMLError as exc:
         raise ManifestError(name, [Complaint(0, 0, f"not YAML: {_one_line(str(exc))}")]) from exc
     return [root for root in roots if not is_null(root)]
@@ -155,6 +158,20 @@ def _complaint(exc: yaml.MarkedYAMLError, source: str) -> Complaint:
     message = f"not YAML: {_one_line(words)}"
     mark = exc.problem_mark or exc.context_mark
     return _at(mark, message, _TABS_HINT if _is_tab(source, mark) else "")
+
+
+def _json_complaint(text: str, name: str) -> Complaint | None:
+    """What JSON's own parser says of a text that is meant to be JSON, and is not."""
+    if not (name.endswith(_JSON_SUFFIX) or _JSON_START.match(text)):
+        return None
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as exc:
+        words = exc.msg[:1].lower() + exc.msg[1:]
+        return Complaint(exc.lineno, exc.colno, f"not JSON: {words}")
+    except RecursionError:
+        pass  # the YAML parser has said it, too
+    return None
 
 
 def _is_tab(source: str, mark: _Mark | None) -> bool:

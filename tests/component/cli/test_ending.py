@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -29,8 +31,9 @@ def test_ctrl_c_ends_the_pod_gracefully(krustlet: Command, module: Modules) -> N
         terminal.until(b"ready", within_s=30)
         terminal.type(CTRL_C)
         assert terminal.end(within_s=10) == 130
-        assert b"pod sleep: Failed (sleep: Error, exit code 143)" in terminal.seen
-        assert b"Traceback" not in terminal.seen
+        assert b"pod sleep: stopped" in terminal.seen
+        for odd in (b"Failed", b"Error", b"Traceback"):
+            assert odd not in terminal.seen
 
 
 def test_ctrl_c_while_compiling_starts_nothing(krustlet: Command, slow: str) -> None:
@@ -60,7 +63,60 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace_period(
         terminal.type(CTRL_C)
         assert terminal.end(within_s=10) == 130
         assert time.monotonic() - typed < 5
-        assert b"exit code 137" in terminal.seen
+        assert b"pod patient: stopped (c: Error, exit code 137)" in terminal.seen
+
+
+@pytest.mark.parametrize("arguments", [["version"], ["run", "-q", "sleep.wasm"]])
+def test_ctrl_c_at_once_ends_quietly(
+    krustlet: Command, module: Modules, arguments: list[str]
+) -> None:
+    """From the first of our own instructions on; before that it is Python that starts."""
+    module("sleep")
+    script = "import os, signal, sys, threading, time; sys.argv[1:] = {arguments}\n{begin}"
+    begin = """
+def interrupt():
+    time.sleep({delay})
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+from krustlet.cli import main
+main()
+"""
+    for hundredths in range(1, 40, 3):
+        text = script.format(arguments=arguments, begin=begin.format(delay=hundredths / 100))
+        done = subprocess.run(
+            [sys.executable, "-c", text],
+            capture_output=True,
+            text=True,
+            cwd=krustlet.directory,
+            env=krustlet.environment({}),
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode in ((130,) if arguments[0] == "run" else (130, 0))
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+
+
+def test_a_terminal_that_hangs_up_ends_the_pod(krustlet: Command, module: Modules) -> None:
+    with krustlet.start("run", "-q", module("sleep")) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=10) == 129
+
+
+def test_a_supervisor_that_dies_is_told_in_words(krustlet: Command, module: Modules) -> None:
+    with krustlet.start("run", module("sleep")) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        for line in processes_with(str(krustlet.data)):
+            if (pid := int(line.partition(":")[0])) != process.pid:
+                os.kill(pid, signal.SIGKILL)
+        assert process.wait(timeout=20) == 137
+        said = process.stderr.read()
+    assert "the supervisor died, and its containers with it\n" in said
+    assert "{" not in said
 
 
 @pytest.mark.parametrize("moment", ["starting", "running"])
@@ -71,7 +127,7 @@ def test_kill_9_leaves_nothing_behind(krustlet: Command, module: Modules, moment
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         else:
-            until(lambda: list(krustlet.data.glob("runs/*/supervisor")), within_s=10)
+            until(lambda: processes_with(f"--scratch {krustlet.data}"), within_s=10)
         process.kill()
     until_not(krustlet.leftovers, within_s=5)
 

@@ -155,9 +155,20 @@ def test_quiet_shows_only_what_the_containers_print(krustlet: Command, module: M
     assert (result.stdout, result.stderr) == ("Hello, world!\n", "")
 
 
-def test_which_walls_are_missing_is_said_in_one_line(krustlet: Command, module: Modules) -> None:
-    lines = krustlet("run", module("hello")).stderr.splitlines()
-    assert [line for line in lines if line.startswith("walls missing here: ")] == lines[-2:-1]
+def test_which_walls_are_missing_is_said_to_who_asks(krustlet: Command, module: Modules) -> None:
+    name = module("hello")
+    first, *_ = krustlet("run", "-v", name).stderr.splitlines()
+    assert first.startswith("walls missing here: memory and CPU limits, ")
+    assert krustlet("run", name).stderr == "pod hello: Succeeded\n"
+
+
+def test_an_init_container_that_fails_is_named(krustlet: Command, module: Modules) -> None:
+    module("trap"), module("write"), module("cat")
+    result = krustlet("run", "-", stdin=INIT.replace("file:write.wasm", "file:trap.wasm", 1))
+    assert result.code == 1
+    assert result.stderr.endswith(
+        "\npod init: Failed (init container first: Error, exit code 134)\n"
+    )
 
 
 def test_what_is_passed_over_is_said(krustlet: Command, module: Modules) -> None:

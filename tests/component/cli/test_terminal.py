@@ -12,6 +12,8 @@ from tests.component.cli.conftest import Modules
 from tests.support.command import KRUSTLET, Command
 from tests.support.terminal import at_a_terminal
 
+CTRL_D = b"\x04"
+
 COLOUR = re.compile(rb"\x1b\[[0-9;]+m")  # not the moves of the cursor
 
 
@@ -66,8 +68,33 @@ def test_completion_scripts(krustlet: Command, shell: str) -> None:
 
 
 def test_bash_completes_commands(krustlet: Command) -> None:
-    result = krustlet(COMP_WORDS="krustlet ru", COMP_CWORD="1", _KRUSTLET_COMPLETE="bash_complete")
-    assert result.stdout == "plain,run\n"
+    assert _completed(krustlet, "krustlet", "ru") == ["plain,run"]
+
+
+@pytest.mark.parametrize("words", [["he"], ["./"], ["-q", "he"], ["hello.wasm", "in"]])
+def test_bash_completes_file_names(krustlet: Command, words: list[str]) -> None:
+    assert _completed(krustlet, "krustlet", "run", *words) == [f"file,{words[-1]}"]
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--q"], "plain,--quiet"),
+        (["pod.yaml", "--q"], "plain,--quiet"),
+        (["pod.yaml", "-o", "j"], "plain,json"),
+    ],
+)
+def test_bash_completes_options(krustlet: Command, words: list[str], option: str) -> None:
+    assert _completed(krustlet, "krustlet", "run", *words) == [option]
+
+
+@pytest.mark.parametrize("words", [["-"], ["--q"], ["x", "--data"]])
+def test_after_a_module_bash_offers_no_options_of_ours(krustlet: Command, words: list[str]) -> None:
+    assert _completed(krustlet, "krustlet", "run", "hello.wasm", *words) == []
+
+
+def test_after_a_module_not_even_the_values_of_options(krustlet: Command) -> None:
+    assert _completed(krustlet, "krustlet", "run", "hello.wasm", "-o", "j") == ["file,j"]
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["version"], ["completion"]])
@@ -75,6 +102,28 @@ def test_help_has_an_example(krustlet: Command, command: list[str]) -> None:
     result = krustlet(*command, "--help")
     assert result.code == 0
     assert "krustlet " in result.stdout.partition("\n")[2]
+
+
+def test_a_manifest_is_typed_at_a_terminal(krustlet: Command, module: Modules) -> None:
+    pod = "{apiVersion: v1, kind: Pod, metadata: {name: typed}, spec: {restartPolicy: Never, "
+    pod += f"containers: [{{name: c, image: 'file:{module('hello')}'}}]}}}}\n"
+    env = krustlet.environment({"TERM": "xterm"})
+    with at_a_terminal([*KRUSTLET, "run", "-"], cwd=krustlet.directory, env=env) as terminal:
+        terminal.until(b"type or paste a manifest, then press Ctrl-D", within_s=30)
+        terminal.type(pod.encode())
+        terminal.type(CTRL_D)
+        assert terminal.end(within_s=30) == 0
+        assert b"pod typed: Succeeded" in terminal.seen
+
+
+def _completed(krustlet: Command, *words: str) -> list[str]:
+    """What bash would get, as `type,value`."""
+    result = krustlet(
+        COMP_WORDS=" ".join(words),
+        COMP_CWORD=str(len(words) - 1),
+        _KRUSTLET_COMPLETE="bash_complete",
+    )
+    return [line for line in result.stdout.splitlines() if line]
 
 
 def _at_a_terminal(krustlet: Command, *arguments: str, **env: str) -> bytes:

@@ -1,6 +1,7 @@
 """The code in the how-to pages runs as it stands there."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from tests.support.command import Command
 from tests.support.until import until_not
 
+GROUP = "krustlet.providers"
 HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
 
 
@@ -22,8 +24,9 @@ def krustlet(tmp_path: Path) -> Iterator[Command]:
 def test_the_provider_of_the_page_runs(krustlet: Command, tmp_path: Path) -> None:
     page = (HOW_TO / "write-a-provider.md").read_text()
     [module] = re.findall(r"```python\n# greeter\.py\n(.*?)```", page, re.DOTALL)
-    [entry_point] = re.findall(r"```toml\n.*?\n(.*?)```", page, re.DOTALL)
-    _install(tmp_path / "packages", "greeter", module, entry_point.replace('"', ""))
+    [project] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    [(name, entry)] = tomllib.loads(project)["project"]["entry-points"][GROUP].items()
+    _install(tmp_path / "packages", "greeter", module, f"{name} = {entry}\n")
     (tmp_path / "any.wasm").touch()
     result = krustlet(
         "run", "-q", "--provider", "greeter", "any.wasm", PYTHONPATH=str(tmp_path / "packages")
@@ -37,4 +40,4 @@ def _install(directory: Path, name: str, module: str, entry_point: str) -> None:
     metadata.mkdir(parents=True)
     (directory / f"{name}.py").write_text(module)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text(f"[krustlet.providers]\n{entry_point}")
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{entry_point}")

@@ -42,6 +42,7 @@ from tests.component.images.fake_registry import (
     digest_of,
 )
 from tests.support.authority import Authority
+from tests.support.until import until
 
 MODULE = b"\0asm\1\0\0\0" * 50_000  # more than one piece
 BIG = b"\0asm\1\0\0\0\0\xfc\xff\xff\x07" + b"\0" * (
@@ -325,9 +326,9 @@ async def test_what_a_killed_process_left_is_gone_on_with(
     )
     part = root / "parts" / digest_of(MODULE).removeprefix("sha256:")
     try:
-        async with asyncio.timeout(20):
-            while not (part.exists() and part.stat().st_size == 100_000):
-                await asyncio.sleep(0.02)
+        await asyncio.to_thread(
+            until, lambda: part.exists() and part.stat().st_size == 100_000, within_s=20
+        )
     finally:
         process.kill()
         await process.wait()

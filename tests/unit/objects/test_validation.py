@@ -106,7 +106,12 @@ def test_only_the_server_makes_up_names() -> None:
 
 
 SPEC = [
-    ("containers", [], "containers: is empty, but a pod needs a container"),
+    (
+        "containers",
+        [],
+        "containers: is empty, but a pod needs a container"
+        ' (such as `- {name: hello, image: "file:hello.wasm"}`)',
+    ),
     (
         "restartPolicy",
         "always",

@@ -156,6 +156,11 @@ class TestDocuments:
                 "3:8: items: expected list, got mapping",
                 "begin each item with `- `",
             ),
+            (
+                "kind: List\napiVersion: v1\nitems: 3",
+                "3:8: items: expected list, got int",
+                "begin each item with `- `",
+            ),
         ],
     )
     def test_other_things_are_no_pods(self, text: str, message: str, hint: str) -> None:
@@ -536,6 +541,25 @@ class TestText:
 
         assert error.message.startswith("pod.yaml:2:1: not YAML: found character ")
         assert error.hint == "indent with blanks, not with tabs"
+
+    @pytest.mark.parametrize(
+        ("text", "name", "message"),
+        [
+            ('{"kind": "Pod",\n "spec": {]}', "<stdin>", "2:11: not JSON: expecting property name"),
+            ('{"kind": "Pod"} {}', "<stdin>", "1:17: not JSON: extra data"),
+            ("{\n kind: Pod", "pod.json", "2:2: not JSON: expecting property name"),
+            ("{kind: Pod", "<stdin>", "2:1: not YAML: "),
+        ],
+    )
+    def test_json_is_not_called_bad_yaml(self, text: str, name: str, message: str) -> None:
+        assert refused(text, name=name).message.startswith(f"{name}:{message}")
+
+    def test_what_looks_like_bad_json_and_is_good_yaml_is_read(self) -> None:
+        text = json.dumps(yaml.safe_load(POD)).replace("}]}}", "},]}}")
+
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(text)
+        assert [pod.name for pod in load_pods(text, name="pod.json")] == ["shop"]
 
     @pytest.mark.parametrize(("character", "code"), [("\x00", "0000"), ("\udc80", "DC80")])
     def test_bytes_that_are_no_text_are_refused(self, character: str, code: str) -> None:

@@ -75,7 +75,8 @@ def _spec(at: FieldPath, spec: PodSpec) -> Problems:
 
 def _containers(at: FieldPath, spec: PodSpec) -> Problems:
     if not spec.containers:
-        yield Problem(at / "containers", "is empty, but a pod needs a container")
+        hint = 'such as `- {name: hello, image: "file:hello.wasm"}`'
+        yield Problem(at / "containers", "is empty, but a pod needs a container", hint)
     for index, container in enumerate(spec.init_containers):
         yield from init_container(at / "initContainers" / index, container, spec)
     for index, container in enumerate(spec.containers):
