@@ -176,6 +176,7 @@ def command(
         provider=provider,
         insecure_registries=insecure_registries,
         registry_certs_dir=registry_certs_dir,
+        registry_config=data / "config.json",
         allow_local_modules=allow_local_modules,
     )
     asyncio.run(_until_told_to_stop(run_node(settings, cluster)))

@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 from krustlet.base import KrustletError, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
 from krustlet.cli.endings import ending
+from krustlet.cli.node_values import NAMES
 from krustlet.cli.output import Output
 from krustlet.cli.plain_logs import set_up_plain_logs
 from krustlet.cli.session import Outcome, Session
@@ -29,6 +30,12 @@ from krustlet.cli.target import (
     read_target,
 )
 from krustlet.cli.words import explained, is_terminal, remark
+from krustlet.images import (
+    InvalidImageName,
+    RegistryReference,
+    docker_config,
+    parse_reference,
+)
 from krustlet.objects import Pod
 from krustlet.process import MISSING_WALLS
 from krustlet.settings import Settings, default_data_dir
@@ -104,6 +111,14 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     "--data-dir", type=_DirectoryName(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where to keep compiled modules.  [default: ~/.krustlet]",
 )  # fmt: skip
+@click.option(
+    "--insecure-registries", type=NAMES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
+    help="Registries that may be spoken to without TLS: HOST:PORT[,…].",
+)  # fmt: skip
+@click.option(
+    "--registry-certs-dir", type=click.Path(path_type=Path, file_okay=False),
+    envvar="KRUSTLET_REGISTRY_CERTS_DIR", help="CAs of registries: DIR/HOST:PORT/*.crt.",
+)  # fmt: skip
 @click.option("--provider", default="wasi", show_default=True, help="What runs the containers.")
 @click.option(
     "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL",
@@ -116,6 +131,8 @@ def command(
     quiet: bool,
     verbose: bool,
     data_dir: Path | None,
+    insecure_registries: tuple[str, ...],
+    registry_certs_dir: Path | None,
     provider: str,
     log_level: str | None,
 ) -> int:
@@ -144,7 +161,14 @@ def command(
     if verbose:
         remark(f"walls missing here: {', '.join(MISSING_WALLS)}")
     with _run_directory(data_dir) as settings:
-        settings = msgspec.structs.replace(settings, provider=provider)
+        settings = msgspec.structs.replace(
+            settings,
+            provider=provider,
+            images=settings.images if _has_registry_images(wanted) else None,
+            insecure_registries=insecure_registries,
+            registry_certs_dir=registry_certs_dir,
+            registry_config=docker_config(os.environ),
+        )
         try:
             outcome = asyncio.run(_run(settings, wanted, output, quiet=quiet))
         except OSError as exc:  # whatever it is about, it lies below the run directory
@@ -152,6 +176,16 @@ def command(
             raise RunBroken(f"cannot run anything: {why}", hint=hint) from exc
     _tell(outcome, output, quiet=quiet)
     return outcome.exit_code
+
+
+def _has_registry_images(target: Target) -> bool:
+    """Whether anything has to be pulled; what is no image name at all is told of later."""
+    for pod in target.pods:
+        for container in pod.spec.all_containers():
+            with contextlib.suppress(InvalidImageName):
+                if isinstance(parse_reference(container.image), RegistryReference):
+                    return True
+    return False
 
 
 async def _run(settings: Settings, target: Target, output: str, *, quiet: bool) -> Outcome:

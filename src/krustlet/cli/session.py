@@ -152,12 +152,13 @@ class Session:
         containers = [c for pod in self._target.pods for c in pod.spec.all_containers()]
         policies = {c.image: PullPolicy(c.image_pull_policy) for c in containers}
         for reference, policy in policies.items():
-            image = await kubelet.images.ensure(
-                reference, policy=policy, relative_to=self._target.directory
-            )
-            name = image.entrypoint_name
+            async with progress(f"Pulling {reference}", f"Pulled {reference}", quiet=self._quiet):
+                ensured = await kubelet.images.obtain(
+                    reference, policy=policy, relative_to=self._target.directory
+                )
+            name = ensured.image.entrypoint_name
             async with progress(f"Compiling {name}", f"Compiled {name}", quiet=self._quiet):
-                await kubelet.runtime.prepare(image)
+                await kubelet.runtime.prepare(ensured.image)
 
     def _begin(self, kubelet: Kubelet) -> None:
         for pod in self._target.pods:

@@ -60,11 +60,6 @@ class Puller:
                 store, registry, keyring=keyring, parallel_pulls=parallel_pulls
             )
 
-    async def ensure(self, reference_text: str, *, policy: PullPolicy, relative_to: Path) -> Image:
-        """The image alone; see `obtain`."""
-        ensured = await self.obtain(reference_text, policy=policy, relative_to=relative_to)
-        return ensured.image
-
     async def obtain(
         self,
         reference_text: str,

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from krustlet.base import SystemClock, make_private_directory
-from krustlet.images import LocalImages, Puller
+from krustlet.images import Keyring, LocalImages, Puller
 from krustlet.objects import Allocatable, Lookups, NoCluster
 from krustlet.pods import Checkpoints, HostAddress, Means, Pods, Sink
 from krustlet.process import SupervisorSettings
@@ -98,12 +98,14 @@ def _images(settings: Settings) -> tuple[Puller, AbstractAsyncContextManager[obj
     # Here, as most runs on a laptop need none of it, and it takes a while to load.
     from krustlet.images import Registry, RegistrySettings, Store
 
+    config = settings.registry_config
+    keyring = Keyring.from_file(config) if config is not None else Keyring.empty()
     registry = Registry(
         RegistrySettings(
             insecure=settings.insecure_registries, certs_dir=settings.registry_certs_dir
         )
     )
-    return Puller(local, store=Store(settings.images), registry=registry), registry
+    return Puller(local, store=Store(settings.images), registry=registry, keyring=keyring), registry
 
 
 def _runtime(settings: Settings) -> Runtime:

@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             are run.
         insecure_registries: `host:port` of those that may be spoken to without TLS.
         registry_certs_dir: authorities of registries, as Docker lays them out.
+        registry_config: credentials for registries, as Docker's `config.json`; need not exist.
         allow_local_modules: whether an image may be a file of this machine.
         ephemeral: nothing outlives this process: containers end with it, and `root` goes.
     """
@@ -32,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     provider: str = "wasi"
     insecure_registries: tuple[str, ...] = ()
     registry_certs_dir: Path | None = None
+    registry_config: Path | None = None
     allow_local_modules: bool = True
     ephemeral: bool = False
 
