@@ -240,9 +240,9 @@ def _is_dull(status: PodStatus) -> bool:
 
 def _is_newer_only(before: PodStatus, after: PodStatus) -> bool:
     """Whether it says no more than which version of the pod was seen."""
-    if before.phase != after.phase or len(before.conditions) != len(after.conditions):
+    if before.phase != after.phase:
         return False
-    return _of_no_version(before) == _of_no_version(after)
+    return status_patch("", _of_no_version(before), _of_no_version(after)) is None
 
 
 def _of_no_version(status: PodStatus) -> PodStatus:
@@ -251,7 +251,7 @@ def _of_no_version(status: PodStatus) -> PodStatus:
         observed_generation=0,
         conditions=tuple(
             msgspec.structs.replace(condition, observed_generation=0)
-            for condition in sorted(status.conditions, key=lambda condition: condition.type)
+            for condition in status.conditions
         ),
     )
 

@@ -257,6 +257,7 @@ async def test_a_bug_met_with_one_pod_is_only_that_pods() -> None:
 @in_virtual_time
 async def test_which_version_was_seen_is_told_in_time_but_not_of_a_pod_that_goes() -> None:
     api = _FakeApi()
+    api.fields["web"] = {"qosClass": "BestEffort"}  # as others write, too
     seen = msgspec.structs.replace(_RUNNING, observed_generation=2)
     async with StatusWriter(api) as writer:
         writer.publish(a_pod(), _RUNNING)
