@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, TypeVar
 
+from tests.support.processes import BACKGROUND
+
 T = TypeVar("T")
 
 _READY_POLL_S: Final = 0.05
@@ -61,6 +63,7 @@ class Child:
     def start(self) -> None:
         assert self._process is None, f"{self.name} runs already"
         self._process = _starter.submit(self._popen).result()
+        BACKGROUND.add(self._process.pid)
 
     def _popen(self) -> "subprocess.Popen[bytes]":
         setpriv = shutil.which("setpriv")
@@ -96,6 +99,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(_KILLED_S)
+        BACKGROUND.discard(self._process.pid)
         self._process = None
 
     def tail(self, lines: int = 20) -> str:

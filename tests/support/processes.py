@@ -24,13 +24,17 @@ def processes_of(directory: Path) -> list[int]:
     return sorted(found)
 
 
+BACKGROUND: set[int] = set()
+"""Children that many tests share: a control plane, a registry. Nobody's leftovers."""
+
+
 def children() -> list[int]:
-    """This process' own, zombies included."""
+    """This process' own, zombies included, those in the background left out."""
     found: list[int] = []
     for task in (_PROC / "self" / "task").iterdir():
         with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
             found += map(int, (task / "children").read_text().split())
-    return sorted(found)
+    return sorted(set(found) - BACKGROUND)
 
 
 def descendants(pid: int) -> list[int]:
