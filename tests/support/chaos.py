@@ -365,7 +365,8 @@ class Chaos:
             if lines != [f"tick {i}" for i in range(len(lines))]:
                 yield Seen(meta["name"], f"{path.name} of {told['name']}: {lines[:40]}")
             end = _end_of(told, number, runs)
-            if end is not None and end["exitCode"] != LOST and len(lines) != wanted:
+            ran_through = end is not None and end["exitCode"] == kind.codes.get(told["name"])
+            if ran_through and len(lines) != wanted:
                 yield Seen(meta["name"], f"{path.name} of {told['name']} has {len(lines)} lines, {end}")
 
     def wrong_ends(self) -> list[Seen]:

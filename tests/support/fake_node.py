@@ -181,7 +181,11 @@ class FakeRuntime:
 
 
 class Recorder:
-    """A sink that remembers, and can be waited at."""
+    """A sink that remembers, and can be waited at.
+
+    Attributes:
+        listens: while it is not set, nothing that is published arrives.
+    """
 
     def __init__(self) -> None:
         self.publish_trip = Tripwire()
@@ -193,6 +197,8 @@ class Recorder:
         self.phase_since: dict[tuple[str, str], float] = {}
         self.on_publish: Callable[[Pod, PodStatus], None] = lambda _pod, _status: None
         self.on_gone: Callable[[Pod], None] = lambda _pod: None
+        self.listens = asyncio.Event()
+        self.listens.set()
         self._changed = asyncio.Event()
 
     def publish(self, pod: Pod, status: PodStatus) -> None:
@@ -206,6 +212,9 @@ class Recorder:
         self.emit_trip()
         self.events.append((pod.name, event))
         self._changed.set()
+
+    async def told(self, pod: Pod) -> None:
+        await self.listens.wait()
 
     def gone(self, pod: Pod) -> None:
         self.gone_trip()
@@ -256,6 +265,8 @@ class FakeNode:
         self.runtime = FakeRuntime()
         self.sink = Recorder()
         self.lookups: Lookups = NoCluster()
+        self.logs = root / "logs"
+        self.logs_stay = False
         self.checkpoints = Checkpoints(root)
 
     @asynccontextmanager
@@ -268,7 +279,8 @@ class FakeNode:
             checkpoints=self.checkpoints,
             sink=self.sink,
             clock=LoopClock(),
-            logs=self.root / "logs",
+            logs=self.logs,
+            logs_stay=self.logs_stay,
             lookups=self.lookups,
         )
         try:

@@ -33,6 +33,9 @@ class _Printer:
     def emit(self, pod: Pod, event: PodEvent) -> None:
         """Events are not printed."""
 
+    async def told(self, pod: Pod) -> None:
+        """It is printed as soon as it is published."""
+
     def gone(self, pod: Pod) -> None:
         self._print(Printed(pod.name, "Gone"))
 

@@ -114,6 +114,9 @@ class Session:
         elif not self._quiet:
             remark(f"{where}: {message}")
 
+    async def told(self, pod: Pod) -> None:
+        """What is published is known at once."""
+
     def gone(self, pod: Pod) -> None:
         """Note that nothing is left to wait for."""
         self._present.discard(pod.uid)

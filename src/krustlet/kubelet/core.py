@@ -79,6 +79,7 @@ async def run_kubelet(
         sink=sink,
         clock=SystemClock(),
         logs=settings.logs,
+        logs_stay=settings.ephemeral,  # whoever shows them may not have read them yet
         lookups=surroundings.lookups,
         address=surroundings.address,
         allocatable=surroundings.allocatable,

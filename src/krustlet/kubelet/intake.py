@@ -36,7 +36,8 @@ class Intake:
         self._writer = writer
         self._directory = directory
         self._has_listed = False
-        self._gone: set[str] = set()  # nothing is left of them here; the API server still has them
+        self._there: set[str] = set()  # what the API server has
+        self._gone: set[str] = set()  # of these, what nothing is left of here
 
     def trouble(self) -> str:
         """Why nobody looks after the pods; empty if somebody does."""
@@ -44,7 +45,8 @@ class Intake:
 
     def forget(self, pod: Pod) -> None:
         """Nothing of the pod is left on this node: what comes of it now is late."""
-        self._gone.add(pod.uid)
+        if pod.uid in self._there:
+            self._gone.add(pod.uid)
 
     async def run(self, pods: Pods, changes: AsyncIterator[Change[Pod]]) -> None:
         """Follow `changes` for ever."""
@@ -59,11 +61,13 @@ class Intake:
                 case Applied(object=pod):
                     self._take(pods, pod)
                 case Removed(object=pod):
+                    self._there.discard(pod.uid)
                     self._gone.discard(pod.uid)
                     self._writer.drop(pod.uid)
                     pods.delete(pod.uid, grace_s=_grace_s(pod))
 
     def _take(self, pods: Pods, pod: Pod) -> None:
+        self._there.add(pod.uid)
         if pod.uid in self._gone:
             return
         self._writer.seen(pod)

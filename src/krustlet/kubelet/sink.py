@@ -14,6 +14,8 @@ class Writer(Protocol):
 
     def publish(self, pod: Pod, status: PodStatus) -> None: ...
 
+    async def told(self, uid: str) -> None: ...
+
     def finish(self, pod: Pod) -> None: ...
 
 
@@ -46,6 +48,9 @@ class ApiSink:
             message = f"{message} ({event.hint})"
         about = _reference(pod, event.container)
         self._events.emit(about, kind=event.kind, reason=event.reason, message=message)
+
+    async def told(self, pod: Pod) -> None:
+        await self._writer.told(pod.uid)
 
     def gone(self, pod: Pod) -> None:
         self._on_gone(pod)

@@ -167,5 +167,8 @@ class _Nobody:
     def emit(self, pod: Pod, event: PodEvent) -> None:
         pass
 
+    async def told(self, pod: Pod) -> None:
+        pass
+
     def gone(self, pod: Pod) -> None:
         pass

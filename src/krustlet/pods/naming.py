@@ -19,8 +19,12 @@ def container_id_of(pod: PodState, container: str, attempt: int) -> str:
 
 def log_path(logs: Path, pod: Pod, container: str, restart: int) -> Path:
     """Where a container's output goes, as the CRI lays it out below the pod log directory."""
-    directory = f"{pod.namespace}_{pod.name}_{pod.uid}"
-    return logs / directory / container / f"{restart}.log"
+    return logs_of(logs, pod) / container / f"{restart}.log"
+
+
+def logs_of(logs: Path, pod: Pod) -> Path:
+    """Where all logs of the pod are."""
+    return logs / f"{pod.namespace}_{pod.name}_{pod.uid}"
 
 
 def long_name(pod: Pod) -> str:

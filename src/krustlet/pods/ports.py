@@ -65,6 +65,9 @@ class Sink(Protocol):
     def emit(self, pod: Pod, event: PodEvent) -> None:
         """Something worth an event happened."""
 
+    async def told(self, pod: Pod) -> None:
+        """Come back when what was published of the pod need not be known here any longer."""
+
     def gone(self, pod: Pod) -> None:
         """Nothing of the pod is left on this node."""
 
@@ -74,6 +77,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         logs: the directory of pod logs, `/var/log/pods` on a node.
+        logs_stay: whether they outlive their pods, as somebody else takes them away.
         lookups: finds what pods refer to by name.
         allocatable: what the node has for pods.
     """
@@ -85,6 +89,7 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     sink: Sink
     clock: Clock
     logs: Path
+    logs_stay: bool = False
     lookups: Lookups = NoCluster()
     address: HostAddress = HostAddress()
     allocatable: Callable[[], Allocatable] = dict

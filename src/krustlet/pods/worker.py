@@ -20,6 +20,7 @@ from krustlet.objects import Pod, PodStatus
 from krustlet.pods import effects as do
 from krustlet.pods import facts as saw
 from krustlet.pods.decide import Decision, back_off_pulling, decide
+from krustlet.pods.logs import remove_logs, remove_old_log
 from krustlet.pods.naming import container_id_of, long_name
 from krustlet.pods.plan import IMAGE_PULL
 from krustlet.pods.ports import Means
@@ -169,7 +170,13 @@ class PodWorker:
         ]
 
     async def _leave(self) -> None:
+        """Drop all that is kept of it; how it ended only when that is known elsewhere."""
+        if self._published is None:  # the last kubelet came this far, and no further
+            self._publish(self._state)
         await self._means.runtime.clean(self.pod.uid)
+        if not self._means.logs_stay:
+            await asyncio.to_thread(remove_logs, self._means.logs, self.pod)
+        await self._means.sink.told(self.pod)
         self._means.checkpoints.remove(self.pod.uid)
         self._on_gone()
         self._is_gone = True
@@ -195,6 +202,9 @@ class PodWorker:
         self._means.runtime.forget(container_id)
 
     def _tell_started(self, name: str) -> None:
+        if not self._means.logs_stay:
+            restarts = self._state.containers[name].restarts
+            remove_old_log(self._means.logs, self.pod, name, restarts=restarts)
         self._reporter.tell("Created", "Container created", container=name)
         self._reporter.tell("Started", "Container started", container=name)
 

@@ -66,6 +66,7 @@ class _Slot:
         self.sending: PodStatus | None = None
         self.is_finished = False
         self.news = asyncio.Event()
+        self.progress = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
     def push(self, status: PodStatus) -> None:
@@ -85,6 +86,13 @@ class _Slot:
             and not self.is_finished
             and (_is_dull(self.pending[0]) or _is_newer_only(self.has, self.pending[0]))
         )
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether somebody would miss what is still to be told."""
+        if self.sending is not None or len(self.pending) > 1:
+            return True
+        return bool(self.pending) and not _is_newer_only(self.has, self.pending[0])
 
 
 class StatusWriter:
@@ -124,6 +132,12 @@ class StatusWriter:
                 slot.pending.append(slot.wanted)
                 self._wake(slot)
 
+    async def told(self, uid: str) -> None:
+        """Come back when nothing is left to be told of the pod, or there is no such pod."""
+        while (slot := self._slots.get(uid)) is not None and slot.is_behind:
+            slot.progress.clear()
+            await slot.progress.wait()
+
     def finish(self, pod: Pod) -> None:
         """Nothing of the pod is left on this node: delete it once all has been told."""
         slot = self._slot(pod)
@@ -133,7 +147,10 @@ class StatusWriter:
     def drop(self, uid: str) -> None:
         """The pod is no more; whatever was to be told of it is of no use."""
         slot = self._slots.pop(uid, None)
-        if slot is not None and slot.task is not None:
+        if slot is None:
+            return
+        slot.progress.set()
+        if slot.task is not None:
             slot.task.cancel()
 
     def _slot(self, pod: Pod) -> _Slot:
@@ -157,6 +174,7 @@ class StatusWriter:
                     return
         finally:
             slot.task = None
+            slot.progress.set()
 
     async def _until_worth_it(self, slot: _Slot) -> None:
         for _ in range(_HOLDS):
@@ -204,6 +222,7 @@ class StatusWriter:
             raise
         finally:
             slot.sending = None
+            slot.progress.set()
 
     async def _write(self, slot: _Slot, patch: Mapping[str, Any]) -> None:
         pod = slot.pod

@@ -283,3 +283,50 @@ async def test_that_pods_are_being_started_waits_while_there_is_much_else_to_tel
         assert "Pending" not in api.log
         await asyncio.sleep(2)
     assert api.log.count("Pending") == 1
+
+
+# waiting for it ---------------------------------------------------------------------------------
+
+
+async def _told_after_s(writer: StatusWriter) -> float:
+    began = asyncio.get_running_loop().time()
+    async with asyncio.timeout(100):
+        await writer.told(a_pod().uid)
+    return round(asyncio.get_running_loop().time() - began, 3)
+
+
+@in_virtual_time
+async def test_who_waits_for_the_last_word_waits_until_it_has_arrived() -> None:
+    api = _FakeApi(takes_s=1)
+    api.failures = [ApiUnavailable("refused"), ApiUnavailable("refused")]
+    async with StatusWriter(api) as writer:
+        assert await _told_after_s(writer) == 0  # nothing has been said yet
+        writer.publish(a_pod(), _RUNNING)
+        writer.publish(a_pod(), _SUCCEEDED)
+        assert await _told_after_s(writer) > 2
+        assert api.log == ["Running", "Succeeded"]
+        assert await _told_after_s(writer) == 0
+
+
+@in_virtual_time
+async def test_nobody_waits_for_word_of_a_newer_version_only() -> None:
+    api = _FakeApi(takes_s=1)
+    async with StatusWriter(api) as writer:
+        writer.publish(a_pod(), _SUCCEEDED)
+        await writer.told(a_pod().uid)
+        writer.publish(a_pod(), msgspec.structs.replace(_SUCCEEDED, observed_generation=2))
+        assert await _told_after_s(writer) == 0
+
+
+@in_virtual_time
+async def test_nobody_waits_for_word_of_a_pod_that_is_no_more() -> None:
+    api = _FakeApi(takes_s=1)
+    api.failures = [NotFound("gone", status=404)]
+    async with StatusWriter(api) as writer:
+        writer.publish(a_pod(), _RUNNING)
+        assert await _told_after_s(writer) == 1
+        writer.publish(a_pod(), _RUNNING)
+        waiting = asyncio.create_task(_told_after_s(writer))
+        await asyncio.sleep(0.5)
+        writer.drop(a_pod().uid)
+        assert await waiting == 0.5
