@@ -3,8 +3,10 @@ go out, there is a Node to be seen and an API to be asked. No logic.
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 import structlog
 
@@ -24,6 +26,8 @@ from krustlet.settings import ClusterSettings, Settings
 from krustlet.sources import ApiLookups
 from krustlet.status import EventRecorder, StatusWriter
 
+_ALLOCATIONS: Final = 20_000  # between two looks at the youngest objects; Python's own is 700
+
 log = structlog.get_logger(__name__)
 
 
@@ -39,6 +43,16 @@ async def run_node(settings: Settings, cluster: ClusterSettings) -> None:
     with only_user_of(make_private_directory(settings.root)):
         async with _clients(config, cluster) as clients:
             await _Node(settings, cluster, clients).run()
+
+
+def _spare_the_collector() -> None:
+    """Have Python look for cycles seldom, and not among what was imported: that is here to stay.
+
+    Measured: it took a fifth of the processor time that a pod costs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 20, 20)
 
 
 class _Clients:
@@ -112,6 +126,7 @@ class _Node:
             )
             await stack.enter_async_context(self._server(kubelet))
             log.info("node.starting", node=self._cluster.node_name, version=__version__)
+            _spare_the_collector()
             await self._agent.register()
             await self._work(kubelet)
 
