@@ -26,6 +26,7 @@ from krustlet.server.listening import BACKLOG, LocalSocket, listen_on_port
 from krustlet.server.pod_lists import PodLists
 from krustlet.server.ports import Check, PodsView, Reviewer
 from krustlet.server.tls import ServingTls, TlsProtocol
+from krustlet.server.unsupported import UNSUPPORTED, not_yet
 
 _HANDSHAKE_S: Final = 10
 _LAST_ANSWERS_S: Final = 0.25  # when the node goes; who follows a log is cut off then
@@ -184,6 +185,8 @@ class NodeServer:
             route("GET", f"/runningpods{end}", lists.running)
         route("*", "/healthz/{check}", health.one)
         route("GET", "/containerLogs/{namespace}/{pod}/{container}", logs.serve)
+        for beginning, what in UNSUPPORTED.items():
+            route("*", f"/{beginning}/{{rest:.*}}", not_yet(what))
         return application
 
 

@@ -98,3 +98,19 @@ async def test_a_bug_in_an_answer_stops_at_that_answer(
         assert await rig.ask("/pods", rig.admin) == (500, "Internal Server Error\n")
         assert await rig.ask("/healthz", rig.admin) == (200, "ok")
     assert "server.request_failed" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/exec/default/web/app", "exec"),
+        ("/attach/default/web/app", "attach"),
+        ("/portForward/default/web", "port-forward"),
+    ],
+)
+async def test_what_is_not_done_yet_is_said_in_words(rig: Rig, path: str, what: str) -> None:
+    async with rig.serving():
+        status, text = await rig.ask(path, rig.admin, method="POST")
+        stranger, _ = await rig.ask(path, None, method="POST")
+    assert (status, text) == (501, f"{what} is not supported by this Krustlet node yet\n")
+    assert stranger == 401

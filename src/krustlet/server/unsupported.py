@@ -1,0 +1,24 @@
+"""Say in words what this node does not do yet, where 404 would puzzle."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+UNSUPPORTED: Final[Mapping[str, str]] = {
+    "exec": "exec",
+    "attach": "attach",
+    "portForward": "port-forward",
+    "run": "run",
+}
+"""What people call it, by the beginning of its path."""
+
+
+def not_yet(what: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A handler that answers 501."""
+
+    async def answer(_: web.Request) -> web.Response:
+        text = f"{what} is not supported by this Krustlet node yet\n"
+        return web.Response(status=501, text=text)
+
+    return answer
