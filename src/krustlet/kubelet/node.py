@@ -120,6 +120,7 @@ class _Node:
             allocatable=lambda: self._agent.allocatable,
         )
         async with AsyncExitStack() as stack:
+            stack.callback(self._tell_what_goes_on)
             await stack.enter_async_context(self._writer)
             kubelet = self._kubelet = await stack.enter_async_context(
                 run_kubelet(self._settings, sink, surroundings)
@@ -129,6 +130,14 @@ class _Node:
             _spare_the_collector()
             await self._agent.register()
             await self._work(kubelet)
+
+    def _tell_what_goes_on(self) -> None:
+        """Who stops a node may think that its containers are stopped, too."""
+        pods = self._kubelet.pods.all() if self._kubelet is not None else ()
+        statuses = [c for pod in pods for c in pod.status.container_statuses]
+        running = sum(status.state.running is not None for status in statuses)
+        what = "its containers go on until the next krustlet node takes them over"
+        log.info("node.stopped", containers=running, **({"note": what} if running else {}))
 
     async def _work(self, kubelet: Kubelet) -> None:
         here = f"spec.nodeName={self._cluster.node_name}"

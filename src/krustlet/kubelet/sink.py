@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import structlog
+
 from krustlet.objects import ObjectReference, Pod, PodStatus
 from krustlet.pods import PodEvent
 
 _WARNING: Final = "Warning"
+
+log = structlog.get_logger(__name__)
 
 
 class Writer(Protocol):
@@ -14,7 +18,7 @@ class Writer(Protocol):
 
     def publish(self, pod: Pod, status: PodStatus) -> None: ...
 
-    async def told(self, uid: str) -> None: ...
+    async def until_told(self, uid: str) -> None: ...
 
     def finish(self, pod: Pod) -> None: ...
 
@@ -44,15 +48,18 @@ class ApiSink:
     def emit(self, pod: Pod, event: PodEvent) -> None:
         """An event has no place for a hint, so it follows the message."""
         message = event.message
-        if event.hint and event.kind == _WARNING:
-            message = f"{message} ({event.hint})"
+        if event.kind == _WARNING:
+            message = f"{message} ({event.hint})" if event.hint else message
+            where = f"{pod.namespace}/{pod.name}"
+            log.warning("pod.trouble", pod=where, reason=event.reason, message=message)
         about = _reference(pod, event.container)
         self._events.emit(about, kind=event.kind, reason=event.reason, message=message)
 
-    async def told(self, pod: Pod) -> None:
-        await self._writer.told(pod.uid)
+    async def until_told(self, pod: Pod) -> None:
+        await self._writer.until_told(pod.uid)
 
     def gone(self, pod: Pod) -> None:
+        log.info("pod.gone", pod=f"{pod.namespace}/{pod.name}")
         self._on_gone(pod)
         self._writer.finish(pod)
 
