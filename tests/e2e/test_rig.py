@@ -1,5 +1,7 @@
 """The rig itself: a control plane is whole, may be away for a while, and leaves nothing behind."""
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -15,7 +17,7 @@ import pytest
 from tests.support.authority import signing_request
 from tests.support.children import ChildError
 from tests.support.cluster import Cluster
-from tests.support.command import Result
+from tests.support.command import Result, processes_writing_below
 from tests.support.controlplane import (
     CONTROL_PLANE,
     KUBERNETES,
@@ -312,6 +314,50 @@ def test_a_cluster_run_by_hand_says_how_to_use_it_and_cleans_up(
     assert (run.returncode, "Stopped." in rest) == (0, True)
     assert processes_of(tmp_path) == []
     assert list(tmp_path.glob("krustlet-cluster-*")) == []
+
+
+@MINUTES
+def test_what_a_cluster_run_by_hand_says_can_be_pasted(programs: Programs, tmp_path: Path) -> None:
+    with by_hand(tmp_path) as run:
+        assert run.stdout is not None
+        said = "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, run.stdout))
+        _, node, use = said.split("\n# In a ")
+        with pasted(node, tmp_path) as running:
+            used = subprocess.run(
+                ["bash", "-e"],
+                input=f"# In a {use}",
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            kept = processes_writing_below(tmp_path)
+            running.send_signal(signal.SIGINT)
+            node_said = running.communicate(timeout=30)[0]
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=60)
+
+    assert used.stdout.endswith("\nHello, world!\n"), f"{used}\n{node_said}"
+    assert (used.returncode, running.returncode, run.returncode) == (0, 0, 0)
+    assert kept
+    until_not(lambda: processes_writing_below(tmp_path), within_s=10)
+    assert list(tmp_path.glob("krustlet-cluster-*")) == []
+
+
+@contextlib.contextmanager
+def pasted(text: str, home: Path) -> Iterator["subprocess.Popen[str]"]:
+    """The one command that `text` holds after a comment's line, killed at the latest here."""
+    with subprocess.Popen(
+        ["bash", "-c", f"exec {text.partition(':')[2].strip()}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "HOME": str(home)},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @MINUTES

@@ -23,6 +23,7 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "version": "version",
 }
 _NAME: Final = "krustlet"
+_SENTENCE_LENGTH: Final = 200
 _TARGETS: Final = (".wasm", ".wat", ".yaml", ".yml", ".json")
 
 
@@ -40,6 +41,17 @@ class _Commands(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each command with a whole sentence, where click would cut it off at the line's end."""
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [
+            (name, command.get_short_help_str(_SENTENCE_LENGTH))
+            for name, command in commands.items()
+            if command is not None
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -62,6 +74,8 @@ def krustlet() -> None:
     \b
     krustlet run hello.wasm          a module, here and now
     krustlet run pod.yaml            a pod, without a cluster
+    krustlet node                    be a node of a cluster
+    krustlet push hello.wasm registry.example.com/hello:v1
     """
 
 

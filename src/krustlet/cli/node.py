@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import structlog
 
 from krustlet.base import KrustletError
 from krustlet.base.logs import LEVELS, set_up_logs
-from krustlet.cli.node_values import ADDRESSES, LABELS, NAMES, TAINTS, taints_text
+from krustlet.cli.node_values import (
+    ADDRESSES,
+    LABELS,
+    NODE_NAME,
+    REGISTRIES,
+    TAINTS,
+    option,
+    taints_text,
+)
 from krustlet.objects import Taint
 from krustlet.settings import (
     DEFAULT_MAX_PODS,
@@ -25,7 +34,10 @@ from krustlet.settings import (
 
 _POD_LOGS: Final = Path("/var/log/pods")
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
+_EXISTING: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
 _DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
+
+log = structlog.get_logger(__name__)
 
 
 class KubeconfigMissing(KrustletError):
@@ -33,96 +45,95 @@ class KubeconfigMissing(KrustletError):
 
 
 @click.command("node")
-@click.option(
+@option(
     "--kubeconfig", type=_FILE, envvar="KUBECONFIG",
     help="How to reach the API server, as user system:node:<name>.  [default: ~/.kube/config]",
 )  # fmt: skip
-@click.option(
-    "--node-name", envvar="KRUSTLET_NODE_NAME", help="Name of the Node.  [default: the hostname]"
-)
-@click.option(
-    "--hostname", envvar="KRUSTLET_HOSTNAME", help="The machine's name.  [default: as it says]"
-)
-@click.option(
+@option(
+    "--node-name", type=NODE_NAME, envvar="KRUSTLET_NODE_NAME",
+    help="Name of the Node.  [default: the hostname, in lower case]",
+)  # fmt: skip
+@option("--hostname", envvar="KRUSTLET_HOSTNAME", help="The machine's name.  [default: as it says]")
+@option(
     "-n", "--node-ip", "node_ips", type=ADDRESSES, envvar="KRUSTLET_NODE_IP", default="",
     help="Address of node and pods; two for dual stack.  [default: the one that leads to the "
     "API server]",
 )  # fmt: skip
-@click.option(
+@option(
     "-a", "--addr", "address", envvar="KRUSTLET_ADDRESS", default="0.0.0.0",  # noqa: S104 - as above
     show_default=True, help="Address that the node's API listens on.",
 )  # fmt: skip
-@click.option(
+@option(
     "-p", "--port", type=click.IntRange(1, 65535), envvar="KRUSTLET_PORT", default=DEFAULT_PORT,
     show_default=True, help="Port of the node's API.",
 )  # fmt: skip
-@click.option(
+@option(
     "--data-dir", type=_DIRECTORY, envvar="KRUSTLET_DATA_DIR",
     help="Where everything is kept.  [default: ~/.krustlet]",
 )  # fmt: skip
-@click.option(
+@option(
     "--pod-logs-dir", type=_DIRECTORY, envvar="KRUSTLET_POD_LOGS_DIR",
     help="Where the containers' logs are kept.  [default: /var/log/pods as root, else "
     "<data-dir>/logs/pods]",
 )  # fmt: skip
-@click.option(
+@option(
     "--max-pods", type=click.IntRange(1, 10_000), envvar=["KRUSTLET_MAX_PODS", "MAX_PODS"],
     default=DEFAULT_MAX_PODS, show_default=True, help="How many pods may run here at once.",
 )  # fmt: skip
-@click.option(
+@option(
     "--node-labels", "labels", type=LABELS, envvar=["KRUSTLET_NODE_LABELS", "NODE_LABELS"],
     default="", help="More labels of the Node: key=value[,…].",
 )  # fmt: skip
-@click.option(
+@option(
     "--register-with-taints", "taints", type=TAINTS, envvar="KRUSTLET_REGISTER_WITH_TAINTS",
     default=taints_text(DEFAULT_TAINTS), show_default=True,
     help="Taints of a new Node, key=value:Effect[,…]; '' for none.",
 )  # fmt: skip
-@click.option(
+@option(
     "--provider-id", envvar="KRUSTLET_PROVIDER_ID", default="", help="spec.providerID of the Node."
 )
-@click.option(
-    "--client-ca-file", type=_FILE, envvar="KRUSTLET_CLIENT_CA_FILE",
+@option(
+    "--client-ca-file", type=_EXISTING, envvar="KRUSTLET_CLIENT_CA_FILE",
     help="Who signs for clients of the node's API.  [default: the CA of the kubeconfig]",
 )  # fmt: skip
-@click.option(
-    "--cert-file", type=_FILE, envvar="KRUSTLET_CERT_FILE",
+@option(
+    "--cert-file", type=_EXISTING, envvar="KRUSTLET_CERT_FILE",
     help="Certificate of the node's API.  [default: a self-signed one]",
 )  # fmt: skip
-@click.option(
-    "--private-key-file", type=_FILE, envvar="KRUSTLET_PRIVATE_KEY_FILE",
+@option(
+    "--private-key-file", type=_EXISTING, envvar="KRUSTLET_PRIVATE_KEY_FILE",
     help="The key of --cert-file.",
 )  # fmt: skip
-@click.option(
-    "--insecure-registries", type=NAMES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
+@option(
+    "--insecure-registries", type=REGISTRIES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
     help="Registries that may be spoken to without TLS: HOST:PORT[,…].",
 )  # fmt: skip
-@click.option(
+@option(
     "--registry-certs-dir", type=_DIRECTORY, envvar="KRUSTLET_REGISTRY_CERTS_DIR",
     help="CAs of registries: DIR/HOST:PORT/*.crt.",
 )  # fmt: skip
-@click.option(
+@option(
     "--allow-local-modules", is_flag=True, envvar="KRUSTLET_ALLOW_LOCAL_MODULES",
     help="Let pods run files of this machine, as file:/path/to/module.wasm.",
 )  # fmt: skip
-@click.option(
+@option(
     "--kube-api-qps", "api_qps", type=click.FloatRange(min=0), default=500.0, show_default=True,
     help="How often a second the API server is asked at most; 0 for no limit.",
 )  # fmt: skip
-@click.option(
+@option(
     "--kube-api-burst", "api_burst", type=click.IntRange(min=1), default=1000, show_default=True,
     help="How often at once.",
 )  # fmt: skip
-@click.option(
+@option(
     "--event-qps", type=click.FloatRange(min=0), default=50.0, show_default=True,
     help="How many events a second are told at most; 0 for no limit.",
 )  # fmt: skip
-@click.option(
+@option(
     "--event-burst", type=click.IntRange(min=1), default=100, show_default=True,
     help="How many events at once.",
 )  # fmt: skip
-@click.option("--provider", default="wasi", show_default=True, help="What runs the containers.")
-@click.option(
+@option("--provider", default="wasi", show_default=True, help="What runs the containers.")
+@option(
     "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL", default="info",
     show_default=True, help="What is logged, on stderr.",
 )  # fmt: skip
@@ -131,6 +142,7 @@ def command(
     kubeconfig: Path | None,
     node_name: str | None,
     hostname: str | None,
+    node_ips: tuple[str, ...],
     data_dir: Path | None,
     pod_logs_dir: Path | None,
     cert_file: Path | None,
@@ -143,7 +155,7 @@ def command(
     log_level: str,
     **others: object,
 ) -> int:
-    """Run the pods that a cluster binds to this node, until told to stop.
+    """Be a node of a cluster, and run its pods until told to stop.
 
     \b
     krustlet node --kubeconfig node.conf --node-ip 192.168.11.5
@@ -152,6 +164,8 @@ def command(
     Containers go on when this command ends, however it does; the next one takes them over.
     SIGTERM and Ctrl-C end it at once, with exit code 0.
     """
+    # Until there is a loop to hear of it, there is nothing to tidy up either.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     from krustlet.kubelet.node import run_node  # heavy; no other command needs it
 
     set_up_logs(log_level)
@@ -161,8 +175,9 @@ def command(
     certificate = (cert_file, private_key_file) if cert_file and private_key_file else None
     cluster = ClusterSettings(
         kubeconfig=_kubeconfig(kubeconfig),
-        node_name=(node_name or host).lower(),
+        node_name=node_name or _name_from(host),
         hostname=host,
+        node_ips=node_ips,
         taints=taints,
         certificate=certificate,
         **others,  # type: ignore[arg-type]  # click has checked them
@@ -179,6 +194,15 @@ def command(
         registry_config=data / "config.json",
         allow_local_modules=allow_local_modules,
     )
+    _warn_of_addresses(node_ips)
+    if registry_certs_dir is not None and not registry_certs_dir.is_dir():
+        # No error: it is looked into each time, and may come later.
+        log.warning(
+            "node.registry_certs_missing",
+            directory=str(registry_certs_dir),
+            hint="as long as it is not there, registries need a certificate that this machine "
+            "believes",
+        )
     asyncio.run(_until_told_to_stop(run_node(settings, cluster)))
     return 0
 
@@ -193,6 +217,31 @@ def _kubeconfig(named: Path | None) -> Path:
             hint="name a kubeconfig file with --kubeconfig or KUBECONFIG",
         )
     return default
+
+
+def _name_from(hostname: str) -> str:
+    try:
+        return NODE_NAME.convert(hostname, None, None)
+    except click.BadParameter as exc:
+        raise click.UsageError(
+            f"the hostname is no name for a Node: {exc.message}; or give --node-name"
+        ) from exc
+
+
+def _warn_of_addresses(node_ips: tuple[str, ...]) -> None:
+    """Which of them are not this machine's: that is right behind NAT, and else a mistake."""
+    for ip in node_ips:
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.bind((ip, 0))
+        except OSError as exc:
+            log.warning(
+                "node.address_not_here",
+                ip=ip,
+                error=exc.strerror,
+                hint="if it does not lead here by NAT, give --node-ip one of this machine's",
+            )
 
 
 def _pod_logs(data: Path) -> Path:

@@ -1,16 +1,43 @@
-"""Values of `krustlet node`'s options, from the words of a command line."""
+"""Options that may also come from the environment, and the values of `krustlet node`'s."""
 
 import ipaddress
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
-from krustlet.objects import Taint
+from krustlet.objects import ObjectMeta, Pod, PodSpec, Taint, validate
 
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT: Final = re.compile(r"(?P<key>[^=:\s]+)(?:=(?P<value>[^=:\s]*))?:(?P<effect>\w+)")
+
+_HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_METADATA: Final = "metadata"
+
+
+class Option(click.Option):
+    """Where the environment is to blame for a value, it says so."""
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """What to call it in an error."""
+        if ctx is not None and self.name is not None:
+            source = ctx.get_parameter_source(self.name)
+            if source is ParameterSource.ENVIRONMENT and (variable := self._variable()):
+                return f"the environment's '{variable}'"
+        return click.Parameter.get_error_hint(self, ctx)  # that of an Option differs by version
+
+    def _variable(self) -> str | None:
+        names = [self.envvar] if isinstance(self.envvar, str) else self.envvar or ()
+        return next((name for name in names if os.environ.get(name)), None)
+
+
+option = partial(click.option, cls=Option, show_envvar=True)
+"""An option whose help and errors name its variable, if it has one."""
 
 
 class _Names(click.ParamType[tuple[str, ...]]):
@@ -49,6 +76,39 @@ class _Addresses(_Names):
         return words
 
 
+class _Registries(_Names):
+    """Hosts, as they stand before the first slash of an image."""
+
+    name = "host:port[,…]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        words = super().convert(value, param, ctx)
+        for word in words:
+            bare = _SCHEME.sub("", word).partition("/")[0]
+            if _HOST_AND_PORT.fullmatch(word):
+                continue
+            if bare != word and _HOST_AND_PORT.fullmatch(bare):
+                self.fail(f"{word!r} is more than a registry; write {bare}", param, ctx)
+            self.fail(f"{word!r} is no registry; write host or host:port", param, ctx)
+        return words
+
+
+class _NodeName(click.ParamType[str]):
+    """In lower case, as every kubelet has it."""
+
+    name = "name"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        name = str(value).strip().lower()
+        if problem := _problem(name=name):
+            self.fail(problem, param, ctx)
+        return name
+
+
 class _Labels(click.ParamType[dict[str, str]]):
     """`key=value,key`: a key alone has the empty value."""
 
@@ -60,7 +120,19 @@ class _Labels(click.ParamType[dict[str, str]]):
         if isinstance(value, dict):
             return value
         pairs = (word.partition("=") for word in NAMES.convert(value, param, ctx))
-        return {key.strip(): text.strip() for key, _, text in pairs if key.strip()}
+        labels = {key.strip(): text.strip() for key, _, text in pairs if key.strip()}
+        if problem := _problem(labels=labels):
+            self.fail(problem, param, ctx)
+        return labels
+
+
+def _problem(*, name: str = "a", labels: Mapping[str, str] | None = None) -> str:
+    """What is wrong with a Node's name or labels, first of all; a pod's follow the same rules."""
+    pod = Pod(metadata=ObjectMeta(name=name, labels=labels or {}), spec=PodSpec())
+    for problem in validate(pod):
+        if str(problem.path).startswith(_METADATA):
+            return f"{problem.message}; write {problem.hint}"
+    return ""
 
 
 class _Taints(click.ParamType[tuple[Taint, ...]]):
@@ -88,6 +160,8 @@ class _Taints(click.ParamType[tuple[Taint, ...]]):
 
 NAMES: Final = _Names()
 ADDRESSES: Final = _Addresses()
+REGISTRIES: Final = _Registries()
+NODE_NAME: Final = _NodeName()
 LABELS: Final = _Labels()
 TAINTS: Final = _Taints()
 

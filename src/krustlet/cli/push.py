@@ -5,16 +5,17 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
 from krustlet.base import KrustletError, did_you_mean_file
 from krustlet.base.logs import LEVELS, set_up_logs
-from krustlet.cli.node_values import NAMES
+from krustlet.cli.node_values import REGISTRIES, option
 from krustlet.cli.words import is_terminal, remark
 from krustlet.images import (
     AccessDenied,
@@ -30,6 +31,13 @@ from krustlet.images import (
     parse_reference,
     users_credentials,
 )
+
+_TEXT: Final = ".wat"
+_BINARY: Final = ".wasm"
+_MAGIC: Final = b"\0asm"
+_EPOCH: Final = "SOURCE_DATE_EPOCH"
+_HUB: Final = "docker.io"
+_OFFICIAL: Final = "library/"
 
 
 class ModuleUnreadable(KrustletError):
@@ -51,7 +59,8 @@ class _TargetParam(click.ParamType[RegistryReference]):
         try:
             reference = parse_reference(str(value))
         except InvalidImageName as exc:
-            self.fail(f"{exc.message}; {exc.hint}", param, ctx)
+            hint = exc.registry_hint or "write registry/repository:tag"
+            self.fail(f"{exc.message}; {hint}", param, ctx)
         if not isinstance(reference, RegistryReference):
             self.fail(f"{value} is a file of this machine, not a place in a registry", param, ctx)
         if reference.digest is not None:
@@ -76,17 +85,17 @@ class _CredentialsParam(click.ParamType[Credentials]):
 @click.command("push")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("reference", type=_TargetParam())
-@click.option(
+@option(
     "--creds", type=_CredentialsParam(), envvar="KRUSTLET_REGISTRY_CREDS",
-    help="Whom to push as; the variable is for passwords, as others may see command lines.  "
-    "[default: as 'docker login' has kept it]",
+    help="Whom to push as. Others may see command lines: scripts should set the variable "
+    "KRUSTLET_REGISTRY_CREDS instead.  [default: as 'docker login' has kept it]",
 )  # fmt: skip
-@click.option(
-    "--insecure-registries", type=NAMES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
-    help="Registries that need no valid certificate, and may speak plain HTTP.",
+@option(
+    "--insecure-registries", type=REGISTRIES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
+    help="Registries that need no valid certificate, and may speak plain HTTP: HOST:PORT[,…].",
 )  # fmt: skip
-@click.option(
-    "--registry-certs-dir", type=click.Path(path_type=Path, file_okay=False),
+@option(
+    "--registry-certs-dir", type=click.Path(path_type=Path, file_okay=False, exists=True),
     envvar="KRUSTLET_REGISTRY_CERTS_DIR", help="CAs of registries: DIR/HOST:PORT/*.crt.",
 )  # fmt: skip
 @click.option(
@@ -94,7 +103,7 @@ class _CredentialsParam(click.ParamType[Credentials]):
     help="text: the image by its digest.  [default: text]",
 )  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Show only the result, and errors.")
-@click.option(
+@option(
     "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL", default="error",
     show_default=True, help="What Krustlet says of its own work, on stderr.",
 )  # fmt: skip
@@ -108,7 +117,9 @@ def command(
     quiet: bool,
     log_level: str,
 ) -> None:
-    """Push the module or component in FILE to a registry, as REFERENCE.
+    """Push the module in FILE to a registry, as REFERENCE.
+
+    FILE is a module or component (.wasm), or text (.wat), which is made into one first.
 
     \b
     krustlet push hello.wasm registry.example.com/greetings/hello:v1
@@ -117,9 +128,12 @@ def command(
     It becomes an OCI artifact as the CNCF lays out: any runtime that knows those can run it.
     """
     set_up_logs(log_level)
-    artifact = make_artifact(file.name, _read(file), created=datetime.now(UTC))
+    name, wasm = _module(file)
+    artifact = make_artifact(name, wasm, created=_created(os.environ))
     settings = RegistrySettings(insecure=insecure_registries, certs_dir=registry_certs_dir)
-    with _shown(file.name, artifact, quiet=quiet) as on_sent:
+    if not quiet:
+        _remark_on_short(reference)
+    with _shown(name, artifact, quiet=quiet) as on_sent:
         asyncio.run(_push(artifact, reference, creds, settings, on_sent))
     _tell(reference, artifact, output)
 
@@ -141,6 +155,47 @@ async def _push(
                 hint=f"sign in with 'docker login {reference.registry}', or set "
                 "KRUSTLET_REGISTRY_CREDS=user:password; the user must be allowed to push there",
             ) from exc
+
+
+def _module(file: Path) -> tuple[str, bytes]:
+    """What is in `file` in binary form, and the name that this goes by."""
+    data = _read(file)
+    if file.suffix.lower() != _TEXT or data.startswith(_MAGIC):
+        return file.name, data
+    return file.with_suffix(_BINARY).name, _from_text(file.name, data)
+
+
+def _from_text(name: str, text: bytes) -> bytes:
+    import wasmtime  # a tenth of a second, and 20 MB: only for text
+
+    from krustlet.wasm import ModuleInvalid
+
+    try:
+        return bytes(wasmtime.wat2wasm(text))
+    except wasmtime.WasmtimeError as exc:
+        raise ModuleInvalid(name, str(exc).strip()) from exc
+
+
+def _created(environment: Mapping[str, str]) -> datetime:
+    """What the artifact says it was made at: always the same, so that one module has one digest.
+
+    Some readers insist on a time. Source: reproducible-builds.org, "SOURCE_DATE_EPOCH".
+    """
+    text = environment.get(_EPOCH) or "0"
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError) as exc:
+        raise click.UsageError(f"{_EPOCH} is {text!r}, and no number of seconds") from exc
+
+
+def _remark_on_short(reference: RegistryReference) -> None:
+    """Whoever names no registry has Docker Hub's official images, where hardly anybody pushes."""
+    if reference.registry == _HUB and reference.repository.startswith(_OFFICIAL):
+        name = reference.repository.removeprefix(_OFFICIAL)
+        remark(
+            f"{name} means {reference}; for another registry name it, "
+            f"as registry.example.com/{name}"
+        )
 
 
 def _read(file: Path) -> bytes:

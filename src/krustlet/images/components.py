@@ -10,8 +10,9 @@ from typing import Final
 
 import msgspec
 
-_MODULE: Final = b"\0asm\1\0\0\0"
-_COMPONENT: Final = b"\0asm\x0d\0\1\0"
+MAGIC: Final = b"\0asm"
+_MODULE: Final = MAGIC + b"\1\0\0\0"
+_COMPONENT: Final = MAGIC + b"\x0d\0\1\0"
 _IMPORTS: Final = 10
 _EXPORTS: Final = 11
 _CORE_SORT: Final = 0

@@ -16,9 +16,17 @@ class InvalidImageName(ImageError):
 
     reason = "InvalidImageName"
 
-    def __init__(self, text: str, why: str, *, hint: str) -> None:
-        super().__init__(f"{text!r} is no image name: {why}", hint=hint)
+    def __init__(self, text: str, why: str, *, hint: str = "", file_hint: str = "") -> None:
+        """Say it.
+
+        Args:
+            hint: what to write for an image of a registry.
+            file_hint: what to write for a file of this node, if that may be meant.
+        """
+        both = ", or ".join(words for words in (hint, file_hint) if words)
+        super().__init__(f"{text!r} is no image name: {why}", hint=both)
         self.text = text
+        self.registry_hint = hint
 
 
 # local files --------------------------------------------------------------------------------------
@@ -153,11 +161,8 @@ class NoWasmInImage(ImageError):
 class PullSecretInvalid(ImageError):
     """A Secret or file with credentials of registries is none; its content is not shown."""
 
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"{where} holds no credentials of registries: {why}",
-            hint="make it anew: kubectl create secret docker-registry",
-        )
+    def __init__(self, where: str, why: str, *, hint: str) -> None:
+        super().__init__(f"{where} holds no credentials of registries: {why}", hint=hint)
 
 
 class StoreUnusable(ImageError):

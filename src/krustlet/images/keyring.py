@@ -24,6 +24,10 @@ _JSON_KEY: Final = ".dockerconfigjson"
 _OLD_TYPE: Final = "kubernetes.io/dockercfg"
 _OLD_KEY: Final = ".dockercfg"
 
+NOT_DOCKERS: Final = "it is not in the format of Docker"
+_SECRET_HINT: Final = "make it anew: kubectl create secret docker-registry"  # noqa: S105 - none
+FILE_HINT: Final = "mend it, or remove it and have 'docker login' make it anew"
+
 _HUB: Final = "docker.io"
 _HUB_KEY: Final = "index.docker.io"  # under which `docker login` keeps those of docker.io
 _TOKEN_USER: Final = "<token>"  # noqa: S105 - docker-credential-helpers: the password is a token
@@ -68,6 +72,10 @@ class _DockerConfig(msgspec.Struct, frozen=True):
 
 _new_format = msgspec.json.Decoder(_DockerConfig)
 _old_format = msgspec.json.Decoder(dict[str, _Entry])
+
+
+class Invalid(Exception):
+    """These are no credentials; tells why, and nothing of what was found; never leaves the room."""
 
 
 class _Place(NamedTuple):
@@ -120,10 +128,13 @@ class Keyring:
         entries: list[tuple[str, Credentials]] = []
         for secret in secrets:
             where = f"Secret {secret.metadata.namespace}/{secret.metadata.name}"
-            if secret.type == _JSON_TYPE and (data := secret.data.get(_JSON_KEY)):
-                entries += _read(data, where)
-            elif secret.type == _OLD_TYPE and (data := secret.data.get(_OLD_KEY)):
-                entries += _read(data, where, old=True)
+            try:
+                if secret.type == _JSON_TYPE and (data := secret.data.get(_JSON_KEY)):
+                    entries += _read(data)
+                elif secret.type == _OLD_TYPE and (data := secret.data.get(_OLD_KEY)):
+                    entries += _read(data, old=True)
+            except Invalid as exc:
+                raise PullSecretInvalid(where, str(exc), hint=_SECRET_HINT) from None
         return cls(entries) if entries else _EMPTY
 
     @classmethod
@@ -138,8 +149,12 @@ class Keyring:
         except FileNotFoundError:
             return _EMPTY
         except OSError as exc:
-            raise PullSecretInvalid(str(path), exc.strerror or str(exc)) from exc
-        return cls(_read(data, str(path)))
+            why = exc.strerror or str(exc)
+            raise PullSecretInvalid(str(path), why, hint="let this user read it") from exc
+        try:
+            return cls(_read(data))
+        except Invalid as exc:
+            raise PullSecretInvalid(str(path), str(exc), hint=FILE_HINT) from None
 
     def look_up(self, image: RegistryReference) -> tuple[Credentials, ...]:
         """All that may fit, the more specific first: several, where they are being rotated."""
@@ -153,19 +168,19 @@ class Keyring:
 _EMPTY: Final = Keyring()
 
 
-def _read(data: bytes, where: str, *, old: bool = False) -> list[tuple[str, Credentials]]:
+def _read(data: bytes, *, old: bool = False) -> list[tuple[str, Credentials]]:
     try:
         entries = _old_format.decode(data) if old else _new_format.decode(data).auths
     except msgspec.MsgspecError:
         # Without the cause, as that may quote what it has found.
-        raise PullSecretInvalid(where, "it is not in the format of Docker") from None
-    return [(key, _credentials(entry, where)) for key, entry in entries.items()]
+        raise Invalid(NOT_DOCKERS) from None
+    return [(key, _credentials(entry)) for key, entry in entries.items()]
 
 
-def _credentials(entry: _Entry, where: str) -> Credentials:
+def _credentials(entry: _Entry) -> Credentials:
     username, password = entry.username, entry.password
     if entry.auth:
-        username, password = _decode(entry.auth, where)
+        username, password = _decode(entry.auth)
     return credentials_of(
         username,
         password,
@@ -188,16 +203,16 @@ def credentials_of(
     )
 
 
-def _decode(auth: str, where: str) -> tuple[str, str]:
+def _decode(auth: str) -> tuple[str, str]:
     """Name and password; the padding may be missing, and often is where a script wrote it."""
     text = auth.strip().rstrip("=")
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
-        raise PullSecretInvalid(where, "an auth in it is not base64") from None
+        raise Invalid("an auth in it is not base64") from None
     username, colon, password = decoded.partition(":")
     if not colon:
-        raise PullSecretInvalid(where, "an auth in it is not name:password in base64")
+        raise Invalid("an auth in it is not name:password in base64")
     return username, password.rstrip("\0")  # docker's own reader cuts these off, too
 
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from krustlet.images.errors import ImageError, PullSecretInvalid
-from krustlet.images.keyring import Credentials, Keyring, credentials_of
+from krustlet.images.keyring import FILE_HINT, NOT_DOCKERS, Credentials, Keyring, credentials_of
 from krustlet.images.reference import RegistryReference
 
 _HUB: Final = "docker.io"
@@ -66,7 +66,7 @@ def _helper(config: Path, registry: str) -> str:
     except FileNotFoundError:
         return ""
     except msgspec.MsgspecError:
-        raise PullSecretInvalid(str(config), "it is not in the format of Docker") from None
+        raise PullSecretInvalid(str(config), NOT_DOCKERS, hint=FILE_HINT) from None
     return helpers.credHelpers.get(registry, helpers.credsStore)
 
 

@@ -16,9 +16,10 @@ from typing import Final
 from urllib.parse import quote
 
 import msgspec
+import structlog
 from yarl import URL
 
-from krustlet.images.components import Interfaces, NotReadable, interfaces_of
+from krustlet.images.components import MAGIC, Interfaces, NotReadable, interfaces_of
 from krustlet.images.errors import ImageError, RegistryAnswerInvalid, RegistryUnavailable
 from krustlet.images.keyring import Credentials
 from krustlet.images.manifest import (
@@ -35,15 +36,21 @@ from krustlet.images.registry import PUSH, Registry, complaint
 _PIECE_BYTES: Final = 256 * 1024
 _OCTETS: Final = {"Content-Type": "application/octet-stream"}
 
+log = structlog.get_logger(__name__)
+
 
 class NotAModule(ImageError):
-    """What is to be pushed is no WebAssembly."""
+    """What is to be pushed is no WebAssembly, or not all of it."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name} is no WebAssembly module or component in binary form",
-            hint="it should begin with \\0asm; turn text into binary with wat2wasm",
-        )
+    def __init__(self, name: str, wasm: bytes) -> None:
+        why = "is no WebAssembly module or component"
+        hint = "it should begin with \\0asm, or be text in a file whose name ends in .wat"
+        if not wasm:
+            why, hint = "is empty", "did the build get as far as writing it?"
+        elif wasm.startswith(MAGIC):
+            why = "begins like WebAssembly, and then breaks off or makes no sense"
+            hint = "build or copy it again: it was cut short or damaged, or is too new a format"
+        super().__init__(f"{name} {why}", hint=hint)
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -72,15 +79,15 @@ def make_artifact(name: str, wasm: bytes, *, created: datetime) -> Artifact:
 
     Args:
         name: of its file; what it will find as argv[0].
-        created: with its time zone.
+        created: with its time zone; part of what is pushed, so another time is another digest.
 
     Raises:
-        NotAModule: `wasm` is neither.
+        NotAModule: `wasm` is neither, or not whole.
     """
     try:
         interfaces = interfaces_of(wasm)
     except NotReadable:
-        raise NotAModule(name) from None
+        raise NotAModule(name, wasm) from None
     layer = _describe(WASM_LAYER, wasm, annotations={TITLE: name})
     config = msgspec.json.encode(
         _Config(
@@ -136,6 +143,7 @@ class Pusher:
 
     async def _blob(self, blob: Descriptor, data: bytes, *, on_sent: Callable[[int], None]) -> None:
         if await self._has(blob):
+            log.debug("push.blob_is_there", digest=blob.digest, media_type=blob.media_type)
             on_sent(len(data))
             return
         url = await self._begin_upload()
@@ -162,6 +170,7 @@ class Pusher:
                 f"{self._image}: {self._image.registry} has taken nothing for "
                 f"{self._registry.stall_s:g} s"
             ) from exc
+        log.debug("push.blob_sent", digest=blob.digest, size_bytes=len(data))
 
     async def _pieces(
         self, data: bytes, limit: asyncio.Timeout, on_sent: Callable[[int], None]

@@ -87,7 +87,9 @@ def parse_reference(text: str, *, default_tag: str | None = _DEFAULT_TAG) -> Ref
     Source: distribution/reference, `reference.go` and `normalize.go`.
     """
     if not text:
-        raise InvalidImageName(text, "it is empty", hint="name an image, or file:path for a file")
+        raise InvalidImageName(
+            text, "it is empty", hint="name an image", file_hint="file:path for a file"
+        )
     if not text.isprintable() or text != text.strip():
         raise InvalidImageName(
             text,
@@ -131,7 +133,7 @@ def _local(text: str, path: str) -> LocalReference:
 def _registry(text: str, default_tag: str | None) -> RegistryReference:
     if text.startswith(_PATH_STARTS):
         raise InvalidImageName(
-            text, "it looks like a path", hint=f"for a file of this node write file:{text}"
+            text, "it looks like a path", file_hint=f"for a file of this node write file:{text}"
         )
     name, at, digest = text.partition("@")
     if at:
@@ -139,7 +141,7 @@ def _registry(text: str, default_tag: str | None) -> RegistryReference:
     registry, rest = _split_registry(name)
     repository, colon, tag = rest.partition(":")
     _check_registry(text, registry)
-    _check_repository(text, repository)
+    _check_repository(text, registry, repository)
     if colon and not _TAG.fullmatch(tag):
         raise InvalidImageName(
             text,
@@ -177,7 +179,7 @@ def _check_registry(text: str, registry: str) -> None:
         )
 
 
-def _check_repository(text: str, repository: str) -> None:
+def _check_repository(text: str, registry: str, repository: str) -> None:
     if _BARE_ID.fullmatch(repository.removeprefix(f"{_DEFAULT_NAMESPACE}/")):
         raise InvalidImageName(
             text,
@@ -196,13 +198,23 @@ def _check_repository(text: str, repository: str) -> None:
         raise InvalidImageName(
             text,
             "a repository must be lower case",
-            hint=f"write {repository.lower()!r}, or file:{text} for a file of this node",
+            hint=f"write {_in_lower_case(text, registry)!r}",
+            file_hint=f"file:{text} for a file of this node",
         )
     raise InvalidImageName(
         text,
         f"{repository.removeprefix(f'{_DEFAULT_NAMESPACE}/')!r} is no repository",
-        hint="write [registry/]repository[:tag][@digest], or file:path for a file of this node",
+        hint="write [registry/]repository[:tag][@digest]",
+        file_hint="file:path for a file of this node",
     )
+
+
+def _in_lower_case(text: str, registry: str) -> str:
+    """`text` as it was meant: registries and tags keep their case."""
+    prefix = f"{registry}/" if text.startswith(f"{registry}/") else ""
+    rest = text.removeprefix(prefix)
+    end = next((at for at, character in enumerate(rest) if character in ":@"), len(rest))
+    return f"{prefix}{rest[:end].lower()}{rest[end:]}"
 
 
 def _check_digest(text: str, digest: str) -> None:

@@ -111,7 +111,6 @@ class RemoteImages:
         pulled = await self._pull(reference, policy, self._credentials(reference, keyring))
         waited_s = loop.time() - begun
         took_s = max(0.0, waited_s - pulled.queued_s)
-        log.info("image.pulled", image=str(reference), took_s=round(took_s, 3))
         return Ensured(
             image=self._image(reference, pulled.record),
             pulled=True,
@@ -221,6 +220,9 @@ class RemoteImages:
                 if part is not None:
                     await part.recall()
                     await self._fill_and_finish(part, reference, blob, credentials)
+                    took_s = round(loop.time() - begun - queued_s, 3)
+                    size = blob.size
+                    log.info("image.pulled", image=str(reference), size_bytes=size, took_s=took_s)
         return queued_s
 
     async def _fill_and_finish(

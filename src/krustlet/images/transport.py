@@ -11,6 +11,7 @@ neither verify while it streams, nor resume, nor be cancelled, nor tell of its p
 import asyncio
 import contextlib
 import email.utils
+import os
 import ssl
 import time
 import urllib.request
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final, Self
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from krustlet import __version__
@@ -33,6 +35,8 @@ _LONGEST_WAIT_S: Final = 60.0  # told to wait longer, the caller's own back-off 
 _DEFAULT_WAIT_S: Final = 1.0
 _CONNECTIONS_PER_HOST: Final = 16
 _BUFFER_BYTES: Final = 256 * 1024
+
+log = structlog.get_logger(__name__)
 
 Body = bytes | Callable[[], AsyncIterator[bytes]] | None
 """What is sent; made anew for each try, if it is made of pieces."""
@@ -191,6 +195,9 @@ class Transport:
                     raise
                 response = await self._send(method, url.with_scheme("http"), headers, body)
                 self._plain.add(host)
+        # Without the query, which may hold a signature or the state of an upload.
+        path, status = response.url.path, response.status
+        log.debug("registry.answered", method=method, host=host, path=path, status=status)
         async with response:
             yield response
 
@@ -271,12 +278,12 @@ def _explained(exc: Exception, host: str, stall_s: float) -> KrustletError:
     match exc:
         case aiohttp.ClientConnectorDNSError():
             return RegistryUnavailable(
-                f"no host {host} is known: {exc.os_error}",
-                hint="check the name of the registry, and this node's DNS",
+                f"no host {host} is known: {_why(exc.os_error)}",
+                hint="check the name of the registry, and this machine's DNS",
             )
         case aiohttp.ClientProxyConnectionError():
             return RegistryUnavailable(
-                f"cannot reach the proxy for {host}: {exc.os_error}",
+                f"cannot reach the proxy for {host}: {_why(exc.os_error)}",
                 hint="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
             )
         case aiohttp.ClientConnectorCertificateError():
@@ -293,7 +300,7 @@ def _explained(exc: Exception, host: str, stall_s: float) -> KrustletError:
             )
         case aiohttp.ClientConnectorError():
             return RegistryUnavailable(
-                f"cannot connect to {host}: {exc.os_error}",
+                f"cannot connect to {host}: {_why(exc.os_error)}",
                 hint="is the registry running, and the port right?",
             )
         case TimeoutError():
@@ -306,3 +313,10 @@ def _explained(exc: Exception, host: str, stall_s: float) -> KrustletError:
             return RegistryAnswerInvalid(
                 f"{host} speaks no HTTP that can be understood: {type(exc).__name__}"
             )
+
+
+def _why(error: OSError) -> str:
+    """The system's own words, without the number and the addresses that Python puts around them."""
+    number = error.errno or 0  # those of getaddrinfo are negative
+    words = os.strerror(number) if number > 0 else error.strerror or str(error)
+    return words[:1].lower() + words[1:]

@@ -16,6 +16,7 @@ from krustlet.wasm.launch import WasmLaunch, decode_launch
 TRAP_CODE: Final = 134  # 128 + SIGABRT, what the wasmtime command ends with
 _STDERR: Final = 2
 _NUMBER: Final = re.compile(r"^\d+: ")
+_ADVICE: Final = "note: using the "  # a variable of wasmtime's, which no container is given
 
 
 class WasmRunner:
@@ -64,7 +65,11 @@ class WasmRunner:
 def describe_trap(text: str) -> str:
     """wasmtime's words for a trap with the cause first, the back-trace after it."""
     trace, _, causes = text.partition("\n\nCaused by:\n")
-    frames = [line.replace("<unknown>!", "").rstrip() for line in trace.splitlines()[1:]]
+    frames = [
+        line.replace("<unknown>!", "").rstrip()
+        for line in trace.splitlines()[1:]
+        if not line.startswith(_ADVICE)
+    ]
     # One a line, and numbered if there are several; the last is what the others come down to.
     said = [_NUMBER.sub("", line.strip()) for line in causes.splitlines() if line.strip()]
     if not said:

@@ -3,7 +3,15 @@
 import click
 import pytest
 
-from krustlet.cli.node_values import ADDRESSES, LABELS, NAMES, TAINTS, taints_text
+from krustlet.cli.node_values import (
+    ADDRESSES,
+    LABELS,
+    NAMES,
+    NODE_NAME,
+    REGISTRIES,
+    TAINTS,
+    taints_text,
+)
 from krustlet.objects import Taint
 from krustlet.settings import DEFAULT_TAINTS
 
@@ -32,6 +40,43 @@ def test_no_other_addresses_are_taken(text: str) -> None:
 
 def test_labels_may_have_no_value() -> None:
     assert LABELS.convert("zone=a, fast ,=x", None, None) == {"zone": "a", "fast": ""}
+
+
+@pytest.mark.parametrize("text", ["a b=c", "-a=b", "x/y/z=1", "k=b!", f"k={'v' * 64}"])
+def test_labels_that_the_api_server_would_refuse_are_not_taken(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="cannot be the"):
+        LABELS.convert(text, None, None)
+
+
+def test_a_node_s_name_is_in_lower_case() -> None:
+    assert NODE_NAME.convert("Wasm-1.Example.com", None, None) == "wasm-1.example.com"
+
+
+@pytest.mark.parametrize("text", ["wasm_1", "", "-a", "a..b", "a" * 254])
+def test_no_other_names_are_taken(text: str) -> None:
+    with pytest.raises(click.BadParameter):
+        NODE_NAME.convert(text, None, None)
+
+
+def test_registries_are_hosts() -> None:
+    text = "localhost:5000, reg.example.com,[::1]:5000,10.0.0.1"
+    hosts = ("localhost:5000", "reg.example.com", "[::1]:5000", "10.0.0.1")
+    assert REGISTRIES.convert(text, None, None) == hosts
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("http://foo", "write foo$"),
+        ("https://foo:5000/v2/", "write foo:5000$"),
+        ("foo/bar", "write foo$"),
+        ("foo:bar", "write host or host:port"),
+        ("*.example.com", "write host or host:port"),
+    ],
+)
+def test_what_is_no_registry_is_refused_with_the_form_it_should_have(text: str, hint: str) -> None:
+    with pytest.raises(click.BadParameter, match=hint):
+        REGISTRIES.convert(text, None, None)
 
 
 def test_the_default_taints_read_as_they_are_written() -> None:

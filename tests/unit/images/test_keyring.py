@@ -151,6 +151,7 @@ def test_a_broken_secret_is_named_but_not_shown(data: object) -> None:
     with pytest.raises(PullSecretInvalid, match="Secret ns/pull") as invalid:
         Keyring.from_secrets([a_secret(data)])
     assert "s3cret" not in f"{invalid.value}{invalid.value.hint}{invalid.value.__cause__}"
+    assert "kubectl create secret" in invalid.value.hint
 
 
 def test_nothing_shows_a_secret() -> None:
@@ -165,5 +166,6 @@ def test_a_nodes_file_is_read_and_need_not_be_there(tmp_path: Path) -> None:
     file.write_text(json.dumps({"auths": {"reg.io": {"auth": auth("u:p")}}, "credsStore": "x"}))
     assert users(Keyring.from_file(file), "reg.io/a") == ["u"]
     file.write_text("[")
-    with pytest.raises(PullSecretInvalid, match=r"config\.json"):
+    with pytest.raises(PullSecretInvalid, match=r"config\.json") as invalid:
         Keyring.from_file(file)
+    assert "docker login" in invalid.value.hint

@@ -28,3 +28,5 @@ async def test_a_file_that_makes_no_sense_is_named(tmp_path: Path) -> None:
     with pytest.raises(PullSecretInvalid, match=r"config\.json") as invalid:
         await users_credentials(config, IMAGE)
     assert "s3cret" not in str(invalid.value)
+    assert "docker login" in invalid.value.hint
+    assert "kubectl" not in invalid.value.hint

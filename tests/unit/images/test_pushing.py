@@ -36,8 +36,17 @@ def test_the_same_at_the_same_time_is_the_same_artifact() -> None:
     assert make_artifact("m.wasm", MODULE, created=tokyo) == first
 
 
-@pytest.mark.parametrize("data", [b"", b"(module)", b"PK\3\4"])
-def test_what_is_no_wasm_is_not_pushed(data: bytes) -> None:
-    with pytest.raises(NotAModule, match=r"notes\.txt") as refused:
+@pytest.mark.parametrize(
+    ("data", "why", "hint"),
+    [
+        pytest.param(b"", "is empty", "did the build", id="empty"),
+        pytest.param(b"PK\3\4", "is no WebAssembly", "begin with \\0asm", id="another-format"),
+        pytest.param(MODULE + b"\1\x7f", "breaks off", "build or copy it again", id="cut-short"),
+        pytest.param(MODULE[:6], "breaks off", "build or copy it again", id="half-a-header"),
+        pytest.param(b"\0asm\7\0\0\0", "makes no sense", "too new", id="another-version"),
+    ],
+)
+def test_what_is_no_wasm_is_not_pushed_and_why_is_said(data: bytes, why: str, hint: str) -> None:
+    with pytest.raises(NotAModule, match=rf"notes\.txt .*{why}") as refused:
         make_artifact("notes.txt", data, created=NOON)
-    assert "wat2wasm" in refused.value.hint
+    assert hint in refused.value.hint

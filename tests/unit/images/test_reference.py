@@ -52,7 +52,9 @@ def test_a_tag_is_only_made_up_when_asked_for() -> None:
         pytest.param("", "name an image", id="nothing"),
         pytest.param(" hello", "stray spaces", id="leading-space"),
         pytest.param("hello\n", "line breaks", id="line-break"),
-        pytest.param("Hello", "write 'library/hello', or file:Hello", id="upper-case"),
+        pytest.param("Hello", "write 'hello', or file:Hello", id="upper-case"),
+        pytest.param("R.io/App:V1", "write 'R.io/app:V1', or file:R.io", id="upper-case-below-it"),
+        pytest.param("index.docker.io/B:B", "write 'index.docker.io/b:B'", id="old-upper-case"),
         pytest.param("./hello.wasm", "write file:./hello.wasm", id="a-path-without-its-scheme"),
         pytest.param(
             "/tmp/hello.wasm",
@@ -60,7 +62,9 @@ def test_a_tag_is_only_made_up_when_asked_for() -> None:
             id="an-absolute-path-without-its-scheme",
         ),
         pytest.param("https://a.b/c", "without a scheme", id="a-url"),
-        pytest.param("test:5000/Upper/lower:tag", "'upper/lower'", id="upper-case-path"),
+        pytest.param(
+            "test:5000/Upper/lower:tag", "write 'test:5000/upper/lower:tag'", id="upper-case-path"
+        ),
         pytest.param(":justtag", "[registry/]", id="tag-alone"),
         pytest.param("a.b/:tag", "[registry/]", id="no-repository"),
         pytest.param(f"@sha256:{SHA}", "[registry/]", id="digest-alone"),
@@ -86,6 +90,13 @@ def test_a_bad_name_is_refused_with_a_way_out(text: str, hint: str) -> None:
         parse_reference(text)
     assert refused.value.reason == "InvalidImageName"
     assert hint in refused.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "Hello", "./hello.wasm", "a b"])
+def test_where_files_cannot_be_meant_nothing_is_said_of_them(text: str) -> None:
+    with pytest.raises(InvalidImageName) as refused:
+        parse_reference(text)
+    assert "file" not in refused.value.registry_hint
 
 
 @pytest.mark.parametrize(

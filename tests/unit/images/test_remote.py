@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from krustlet.images import (
     AccessDenied,
@@ -165,6 +166,22 @@ def test_fifty_who_ask_at_once_share_one_download(policy: str, tmp_path: Path) -
         assert node.source.asked["head"] == (50 if policy == "Always" else 0)
         assert {ensured.image.digest for ensured in all_of_them} == {digest_of(MODULE)}
         assert node.told == 50
+
+    run()
+
+
+@pytest.mark.parametrize("policy", [PullPolicy.IF_NOT_PRESENT, PullPolicy.ALWAYS])
+def test_a_download_is_logged_once_however_many_wait_for_it(
+    policy: PullPolicy, tmp_path: Path
+) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        node = Node(tmp_path)
+        with capture_logs() as logs:
+            await asyncio.gather(*(node.obtain(policy=policy) for _ in range(50)))
+            await node.obtain(policy=policy)
+        (pulled,) = [entry for entry in logs if entry["event"] == "image.pulled"]
+        assert (pulled["image"], pulled["size_bytes"]) == (NAME, len(MODULE))
 
     run()
 

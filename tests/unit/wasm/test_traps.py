@@ -25,6 +25,13 @@ TRACE = """error while executing at wasm backtrace:
             "wasm backtrace:\n    0:   0x2e - boom\n    1: main.wasm!main",
             id="two-causes",
         ),
+        pytest.param(
+            f"{TRACE}note: using the `WASMTIME_BACKTRACE_DETAILS=1` environment variable may show "
+            "more debugging information\n\nCaused by:\n    wasm trap: out of bounds\n",
+            "wasm trap: out of bounds\n"
+            "wasm backtrace:\n    0:   0x2e - boom\n    1: main.wasm!main",
+            id="without-advice-that-nobody-here-can-take",
+        ),
         pytest.param("wasm trap: interrupt\n", "wasm trap: interrupt", id="no-trace"),
         pytest.param("", "", id="nothing"),
     ],
