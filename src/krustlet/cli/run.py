@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 from krustlet.base import KrustletError, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
 from krustlet.cli.endings import ending
-from krustlet.cli.node_values import NAMES
+from krustlet.cli.node_values import REGISTRIES, option
 from krustlet.cli.output import Output
 from krustlet.cli.plain_logs import set_up_plain_logs
 from krustlet.cli.session import Outcome, Session
@@ -97,30 +97,30 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 )
 @click.argument("target", shell_complete=_files)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
-@click.option(
+@option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text",
     help="json: the pods with their last status go to stdout, what they print to stderr.",
 )  # fmt: skip
-@click.option(
+@option(
     "-q", "--quiet", is_flag=True, help="Show only what the containers print, and errors."
 )
-@click.option(
+@option(
     "-v", "--verbose", is_flag=True, help="Also say which walls around a guest are missing."
 )
-@click.option(
+@option(
     "--data-dir", type=_DirectoryName(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where to keep compiled modules.  [default: ~/.krustlet]",
 )  # fmt: skip
-@click.option(
-    "--insecure-registries", type=NAMES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
+@option(
+    "--insecure-registries", type=REGISTRIES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
     help="Registries that may be spoken to without TLS: HOST:PORT[,…].",
 )  # fmt: skip
-@click.option(
+@option(
     "--registry-certs-dir", type=click.Path(path_type=Path, file_okay=False),
     envvar="KRUSTLET_REGISTRY_CERTS_DIR", help="CAs of registries: DIR/HOST:PORT/*.crt.",
 )  # fmt: skip
-@click.option("--provider", default="wasi", show_default=True, help="What runs the containers.")
-@click.option(
+@option("--provider", default="wasi", show_default=True, help="What runs the containers.")
+@option(
     "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL",
     help="Log Krustlet's own work on stderr, from this level up.",
 )  # fmt: skip

@@ -114,7 +114,7 @@ class Session:
         elif not self._quiet:
             remark(f"{where}: {message}")
 
-    async def told(self, pod: Pod) -> None:
+    async def until_told(self, pod: Pod) -> None:
         """What is published is known at once."""
 
     def gone(self, pod: Pod) -> None:
