@@ -1,25 +1,21 @@
 """Random trouble for a node, and what has to be true of it whatever happened.
 
-Owns the pods that come and go meanwhile, what is done to the node, and all that the API server
-ever said of the pods. Everything random comes from one seed.
+Owns the pods that come and go meanwhile, and what is done to the node; everything random comes
+from one seed. Leaves what the API server said on the way to `history.py`.
 """
 
-import asyncio
 import contextlib
 import os
 import random
-import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from krustlet.kube import Applied, KubeClient, Listed, Removed, load_kubeconfig, reflect
-from krustlet.objects import PODS, ContainerStatus, Pod
 from tests.support.bench import Bench, a_pod
+from tests.support.history import Seen
 from tests.support.krustlet_node import KrustletNode
 from tests.support.processes import descendants, is_alive, status
 from tests.support.until import until
@@ -31,14 +27,6 @@ _OVER: Final = ("Succeeded", "Failed")
 _COMM: Final = 15  # characters of a process' name
 _SETTLED_S: Final = 60.0
 _SCHEME: Final = "krustlet://"
-_TICK: Final = re.compile(r"tick \d+$")
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """Something that must not have been; empty lists of them are what tests want."""
-
-    pod: str
-    what: str
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -116,53 +104,6 @@ KINDS: Final = {
         "Failed", {"app": 0, "other": 9}, {"app": 10, "other": 4},
     ),
 }  # fmt: skip
-
-
-class History:
-    """All that the API server said of the pods of a namespace; enter, and it listens."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._lock = threading.Lock()
-        self._seen: dict[str, list[Pod]] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._listen, name="history")
-
-    def __enter__(self) -> "History":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._loop is not None and self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()
-
-    def versions(self) -> dict[str, list[Pod]]:
-        """Every version of every pod, by uid."""
-        with self._lock:
-            return {uid: list(versions) for uid, versions in self._seen.items()}
-
-    def _listen(self) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(self._follow())
-
-    async def _follow(self) -> None:
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        async with KubeClient(load_kubeconfig(self._bench.cluster.kubeconfig())) as client:
-            async for change in reflect(client, PODS, namespace=self._bench.namespace):
-                match change:
-                    case Listed(objects=objects):
-                        for pod in objects:
-                            self._note(pod)
-                    case Applied(object=pod):
-                        self._note(pod)
-                    case Removed():
-                        pass
-
-    def _note(self, pod: Pod) -> None:
-        with self._lock:
-            self._seen.setdefault(pod.uid, []).append(pod)
 
 
 class Chaos:
@@ -280,7 +221,8 @@ class Chaos:
             if name in self.deleted:
                 continue
             phase = pods[name]["status"].get("phase")
-            if not (phase == kind.ends or phase in _OVER and kind.ends in _OVER):
+            # A supervisor's death fails what would have succeeded.
+            if phase != kind.ends and not {phase, kind.ends} <= set(_OVER):
                 late.append(f"{name} is {phase}")
         return late
 
@@ -339,7 +281,7 @@ class Chaos:
 
     def wrong_logs(self) -> list[Seen]:
         """Runs that printed twice, or not all, into the log of a run."""
-        found = []
+        found: list[Seen] = []
         for name, kind in self.kinds.items():
             if name in self.deleted:
                 continue
@@ -349,25 +291,23 @@ class Chaos:
         return found
 
     def _wrong_logs_of(self, pod: Any, kind: Kind, told: Any) -> Iterator[Seen]:
-        meta = pod["metadata"]
+        meta, container = pod["metadata"], told["name"]
         directory = self.node.logs / f"{meta['namespace']}_{meta['name']}_{meta['uid']}"
-        files = {int(p.stem): p for p in (directory / told["name"]).glob("*.log")}
-        has_run = bool(told.get("containerID"))
-        runs = told["restartCount"] + 1 if has_run else 0
-        beyond = [number for number in files if number >= runs]
-        if beyond and "waiting" not in told["state"]:
-            yield Seen(meta["name"], f"{told['name']} has logs of runs that are not counted: {beyond}")
-        wanted = kind.ticks[told["name"]]
-        for number, path in sorted(files.items()):
+        runs = told["restartCount"] + 1 if told.get("containerID") else 0
+        for path in sorted((directory / container).glob("*.log")):
+            number = int(path.stem)
+            what = f"{path.name} of {container}"
             if number >= runs:
+                if "waiting" not in told["state"]:
+                    yield Seen(meta["name"], f"{what} is of a run that is not counted")
                 continue
             lines = [line.split(" ", 3)[3] for line in path.read_text().splitlines()]
             if lines != [f"tick {i}" for i in range(len(lines))]:
-                yield Seen(meta["name"], f"{path.name} of {told['name']}: {lines[:40]}")
-            end = _end_of(told, number, runs)
-            ran_through = end is not None and end["exitCode"] == kind.codes.get(told["name"])
-            if ran_through and len(lines) != wanted:
-                yield Seen(meta["name"], f"{path.name} of {told['name']} has {len(lines)} lines, {end}")
+                yield Seen(meta["name"], f"{what}: {lines[:40]}")
+            end = _end_of(told, runs - 1 - number)
+            ran_through = end is not None and end["exitCode"] == kind.codes.get(container)
+            if ran_through and len(lines) != kind.ticks[container]:
+                yield Seen(meta["name"], f"{what} has {len(lines)} lines, {end}")
 
     def wrong_ends(self) -> list[Seen]:
         """Exit codes that no guest had, and phases that do not follow from them."""
@@ -397,56 +337,14 @@ class Chaos:
         return bool(end["exitCode"] == LOST and self.supervisors_killed)
 
 
-def wrong_turns(history: History) -> list[Seen]:
-    """What may never happen to a pod, from one version of it to the next."""
-    found = []
-    for versions in history.versions().values():
-        for before, after in zip(versions, versions[1:], strict=False):
-            found += [Seen(after.name, what) for what in _wrong_turn(before, after)]
-    return found
-
-
-def _wrong_turn(before: Pod, after: Pod) -> Iterator[str]:
-    if before.status.phase in _OVER and after.status.phase != before.status.phase:
-        yield f"was {before.status.phase} and is {after.status.phase}"
-    if before.status.phase == "Running" and after.status.phase == "Pending":
-        yield "was Running and is Pending"
-    known = {status.name: status for status in _all(before)}
-    for now in _all(after):
-        if (was := known.get(now.name)) is not None:
-            yield from (f"{now.name}: {what}" for what in _wrong_turn_of(was, now))
-
-
-def _wrong_turn_of(was: ContainerStatus, now: ContainerStatus) -> Iterator[str]:
-    if now.restart_count < was.restart_count:
-        yield f"restarts went from {was.restart_count} to {now.restart_count}"
-    is_other = was.container_id and now.container_id != was.container_id
-    if is_other and now.restart_count == was.restart_count:
-        yield f"is another container, but was not restarted: {was} {now}"
-    if not is_other and was.container_id and now.restart_count != was.restart_count:
-        yield f"was counted as restarted, but is the same container: {was} {now}"
-    if was.state.terminated and now.state.terminated and not is_other:
-        if was.state.terminated != now.state.terminated:
-            yield f"ended once more: {was.state.terminated} {now.state.terminated}"
-    if was.state.terminated and now.state.running and not is_other:
-        yield "runs again as the same container"
-
-
-def _all(pod: Pod) -> tuple[ContainerStatus, ...]:
-    return (*pod.status.init_container_statuses, *pod.status.container_statuses)
-
-
 def _statuses(pod: Any) -> list[Any]:
     status = pod["status"]
     return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
 
 
-def _end_of(told: Any, number: int, runs: int) -> Any:
-    """How run `number` ended, as far as it is told; None if it is not."""
+def _end_of(told: Any, back: int) -> Any:
+    """How the run ended that is so many before the latest, as far as it is told."""
     ended = told["state"].get("terminated")
     last = told.get("lastState", {}).get("terminated")
-    newest_first = [end for end in (ended, last)]
-    if ended is None and "waiting" in told["state"]:
-        newest_first = [last, None]
-    back = runs - 1 - number
-    return newest_first[back] if back < 2 else None
+    ends: Sequence[Any] = [last] if "waiting" in told["state"] else [ended, last]
+    return ends[back] if back < len(ends) else None

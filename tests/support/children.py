@@ -89,10 +89,10 @@ class Child:
         if self._process is not None and (code := self._process.poll()) is not None:
             raise ChildError(f"{self.name} ended with code {code}{self.tail()}")
 
-    def stop(self, *, grace_s: float) -> None:
-        """It is gone: by itself within `grace_s`, or else killed."""
+    def stop(self, *, grace_s: float) -> int | None:
+        """It is gone: by itself within `grace_s`, or else killed. Its exit code, if it ran."""
         if self._process is None:
-            return
+            return None
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(grace_s)
@@ -100,7 +100,9 @@ class Child:
             self._process.kill()
             self._process.wait(_KILLED_S)
         BACKGROUND.discard(self._process.pid)
+        code = self._process.returncode
         self._process = None
+        return code
 
     def tail(self, lines: int = 20) -> str:
         """The last it said, and where the rest is."""

@@ -213,7 +213,7 @@ class Recorder:
         self.events.append((pod.name, event))
         self._changed.set()
 
-    async def told(self, pod: Pod) -> None:
+    async def until_told(self, pod: Pod) -> None:
         await self.listens.wait()
 
     def gone(self, pod: Pod) -> None:

@@ -63,17 +63,23 @@ class KrustletNode:
         return pid
 
     def start(self) -> None:
-        """Start it, and wait until the API server calls it ready."""
+        """Start it, and wait until it knows its pods, and the API server calls it ready."""
+        known_before = self._times_known()
         self._child.start()
         until(self.is_ready, within_s=_READY_S)
+        until(lambda: self._times_known() > known_before, within_s=_READY_S)
 
     def start_only(self) -> None:
         """Start it, and wait for nothing."""
         self._child.start()
 
-    def stop(self) -> None:
-        """Have it end by itself; its containers go on."""
-        self._child.stop(grace_s=_STOPPED_S)
+    def stop(self) -> int | None:
+        """Have it end by itself; its containers go on. Its exit code, if it ran at all."""
+        return self._child.stop(grace_s=_STOPPED_S)
+
+    def is_running(self) -> bool:
+        """Whether it was started, and not stopped or killed since."""
+        return self._child.pid is not None
 
     def kill(self) -> None:
         """SIGKILL it; its containers go on."""
@@ -108,6 +114,10 @@ class KrustletNode:
     def url(self, path: str) -> str:
         """Of its own API, at this machine's loopback address."""
         return f"https://127.0.0.1:{self.port}{path}"
+
+    def _times_known(self) -> int:
+        """How often it has begun to look after its pods, as it says itself."""
+        return self.said().count("pods.listed") if self.log.exists() else 0
 
     def said(self) -> str:
         """All it has logged."""

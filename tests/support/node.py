@@ -33,7 +33,7 @@ class _Printer:
     def emit(self, pod: Pod, event: PodEvent) -> None:
         """Events are not printed."""
 
-    async def told(self, pod: Pod) -> None:
+    async def until_told(self, pod: Pod) -> None:
         """It is printed as soon as it is published."""
 
     def gone(self, pod: Pod) -> None:

@@ -167,7 +167,7 @@ class _Nobody:
     def emit(self, pod: Pod, event: PodEvent) -> None:
         pass
 
-    async def told(self, pod: Pod) -> None:
+    async def until_told(self, pod: Pod) -> None:
         pass
 
     def gone(self, pod: Pod) -> None:

@@ -65,7 +65,7 @@ class Sink(Protocol):
     def emit(self, pod: Pod, event: PodEvent) -> None:
         """Something worth an event happened."""
 
-    async def told(self, pod: Pod) -> None:
+    async def until_told(self, pod: Pod) -> None:
         """Come back when what was published of the pod need not be known here any longer."""
 
     def gone(self, pod: Pod) -> None:

@@ -176,7 +176,7 @@ class PodWorker:
         await self._means.runtime.clean(self.pod.uid)
         if not self._means.logs_stay:
             await asyncio.to_thread(remove_logs, self._means.logs, self.pod)
-        await self._means.sink.told(self.pod)
+        await self._means.sink.until_told(self.pod)
         self._means.checkpoints.remove(self.pod.uid)
         self._on_gone()
         self._is_gone = True

@@ -113,7 +113,8 @@ class Supervisor:
 
         Raises:
             StartRefused: the supervisor said no.
-            SupervisorUnavailable: it died before it could tell.
+            SupervisorUnavailable: it died before it could tell; the record of the container says
+                whether there was one.
         """
         if launch.id in self._starting:
             raise StartRefused("the container was not started: one of its id is being started")
@@ -125,6 +126,7 @@ class Supervisor:
             async with asyncio.timeout(_ANSWER_S):
                 return await answer
         except TimeoutError as exc:
+            self.stop(launch.id, grace_s=0)  # it may come to be after all, and nobody would know
             raise SupervisorUnavailable(f"no answer within {_ANSWER_S:.0f} s") from exc
         finally:
             del self._starting[launch.id]
@@ -192,12 +194,14 @@ class Supervisor:
     def _on_cut(self) -> None:
         """Nothing goes through any more. That is no use to anybody, so the supervisor has to go,
         in case it still lives; told as lost when it has, as its containers are lost only then."""
-        self._fail_all()
-        if self._zygote is not None:
-            self._zygote.kill()
-            self._zygote.ended.add_done_callback(lambda _: self._on_ended())
+        if self._zygote is None:
+            self._fail_all()
+            return
+        self._zygote.kill()
+        self._zygote.ended.add_done_callback(lambda _: self._on_ended())
 
     def _on_ended(self) -> None:
+        self._fail_all()
         if not self._closed:
             self._on_lost()
 

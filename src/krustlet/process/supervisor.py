@@ -95,6 +95,7 @@ class Supervisor:
                 self._logs.died()
             elif container := self._by_pid.pop(pid, None):
                 container.exited(os.waitstatus_to_exitcode(status), time.time())
+                container.record_end()
                 container.due_at = time.monotonic() + _DRAIN_S
                 self._due[container.id] = container
                 self._report_if_over(container)
@@ -131,6 +132,7 @@ class Supervisor:
     def _obey(self, kubelet: Connection, message: AnyMessage, descriptors: list[int]) -> None:
         match message:
             case Hello():
+                self._kubelets.hear_out_others(kubelet)  # or what they began would not be known
                 known = [container.known() for container in self._containers.values()]
                 kubelet.say([*known, Welcome(PROTOCOL, os.getpid())])
                 self._kubelets.greet(kubelet)
@@ -199,7 +201,6 @@ class Supervisor:
         container.reported = True
         del self._due[container.id]
         container.close_streams()
-        container.record_end()
         self._kubelets.tell_all(Ended(container.id, container.end))
         if container.forgotten:
             del self._containers[container.id]

@@ -17,11 +17,13 @@ from krustlet.images import Image
 from krustlet.process import (
     Ended,
     Launch,
+    Record,
     Started,
     Supervisor,
     SupervisorSettings,
     SupervisorUnavailable,
     connect,
+    read_record,
 )
 from krustlet.provider.contract import (
     ContainerEnded,
@@ -46,30 +48,41 @@ class ProcessRuntime:
         self._settings = settings
         self._root = root
         self._supervisor: Supervisor | None = None
-        self._running: set[str] = set()
+        self._running: dict[str, Path | None] = {}  # where their records are, as far as known
+        self._is_used = False  # whether the supervisor has anything that is worth keeping
         self._tell: Callable[[RuntimeEvent], None] = lambda _: None
         self._connecting = asyncio.Lock()
         self._trouble = ""
 
     async def open(self, tell: Callable[[RuntimeEvent], None]) -> Mapping[str, ContainerStarted]:
-        """Connect to the supervisor, started if need be; learn what it runs, hear what ended."""
+        """Connect to the supervisor, started if need be; learn what it runs, hear what ended.
+
+        What an earlier supervisor ran is found by its records: it has ended, at the latest with
+        that one.
+        """
         self._tell = tell
+        left = await asyncio.to_thread(_records_below, self._root)
         supervisor = await self._connected()
         found = {k.id: ContainerStarted(k.id, k.started_at) for k in supervisor.known.values()}
-        self._running.update(found)
+        self._is_used = bool(found)
+        self._running.update({id_: left.get(id_) for id_ in found})
         for known in supervisor.known.values():
             if known.end is not None:
                 self._on_event(Ended(known.id, known.end))
+        for id_, directory in left.items():
+            if id_ not in found and (record := _record_of(id_, directory)) is not None:
+                found[id_] = ContainerStarted(id_, record.started_at)
+                self._tell(_end_of(record))
         return found
 
     async def close(self, *, stop_all: bool) -> None:
-        """Leave the supervisor, or end it and all it runs."""
+        """Leave the supervisor, or end it and all it runs; also one that has nothing to run."""
         try:
             await self._provider.close()
         finally:
             supervisor, self._supervisor = self._supervisor, None
             if supervisor is not None:
-                await _leave(supervisor, quitting=stop_all)
+                await _leave(supervisor, quitting=stop_all or not self._is_used)
 
     def trouble(self) -> str:
         """Why there is no supervisor; empty if there is one, or nobody has needed one since."""
@@ -82,14 +95,24 @@ class ProcessRuntime:
     async def start(self, request: ContainerRequest) -> None:
         """Have the supervisor start what the provider describes."""
         program = await self._provider.program(request)
+        directory = self._directory(request)
+        await self._forget_old_run(request)
         supervisor = await self._connected()
         launch = Launch(
-            id=request.id,
-            runner=program.runner,
-            directory=str(self._directory(request)),
-            log=request.log,
+            id=request.id, runner=program.runner, directory=str(directory), log=request.log
         )
-        await supervisor.start(launch, program.payload)
+        self._is_used = True
+        try:
+            await supervisor.start(launch, program.payload)
+        except SupervisorUnavailable:
+            if (record := _record_of(request.id, directory)) is None:
+                raise
+            # It has run, and printed for all we know: that must not be taken for no run at all.
+            self._tell(ContainerStarted(request.id, record.started_at))
+            self._tell(_end_of(record))
+        else:
+            if request.id in self._running:
+                self._running[request.id] = directory
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """SIGTERM, then SIGKILL."""
@@ -102,6 +125,12 @@ class ProcessRuntime:
     async def clean(self, pod_uid: str) -> None:
         """Remove what was recorded of a pod's containers, which have all ended."""
         await asyncio.to_thread(shutil.rmtree, self._run_directory(pod_uid), ignore_errors=True)
+
+    async def _forget_old_run(self, request: ContainerRequest) -> None:
+        """Only the run before this one is told of any longer."""
+        old = self._run_directory(request.pod_uid) / request.container / str(request.restart - 2)
+        if request.restart >= 2:  # noqa: PLR2004 - the two that stay
+            await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
 
     def _say(self, say: Callable[[Supervisor], None]) -> None:
         """A supervisor that is gone need not be told: so are its containers, and that is known."""
@@ -132,10 +161,10 @@ class ProcessRuntime:
     def _on_event(self, event: Started | Ended) -> None:
         match event:
             case Started():
-                self._running.add(event.id)
+                self._running.setdefault(event.id, None)
                 self._tell(ContainerStarted(event.id, event.at))
             case Ended(id=container_id, end=end):
-                self._running.discard(container_id)
+                self._running.pop(container_id, None)
                 ended = ContainerEnded(container_id, end.code, end.reason, end.message, end.at)
                 self._tell(ended)
 
@@ -146,10 +175,37 @@ class ProcessRuntime:
         log.error("supervisor.lost", containers=len(self._running))
         self._supervisor.close()
         self._supervisor = None
-        at = SystemClock().now()
-        for container_id in sorted(self._running):
-            self._tell(ContainerEnded(container_id, _LOST_CODE, "Error", _LOST, at))
-        self._running.clear()
+        running, self._running = self._running, {}
+        for id_, directory in sorted(running.items()):
+            record = _record_of(id_, directory) if directory is not None else None
+            self._tell(_end_of(record) if record is not None else _lost(id_))
+
+
+def _records_below(root: Path) -> dict[str, Path]:
+    """Where the record of each container is, by its id."""
+    found = {}
+    for path in root.glob("pods/*/run/*/*"):
+        if (record := read_record(path)) is not None:
+            found[record.id] = path
+    return found
+
+
+def _record_of(container_id: str, directory: Path) -> Record | None:
+    """What is on disk of this run, if there was one; the directory is that of every try."""
+    record = read_record(directory)
+    return record if record is not None and record.id == container_id else None
+
+
+def _end_of(record: Record) -> ContainerEnded:
+    """How it ended: by itself, or with its supervisor."""
+    end = record.end
+    if end is None:
+        return _lost(record.id)
+    return ContainerEnded(record.id, end.code, end.reason, end.message, end.at)
+
+
+def _lost(container_id: str) -> ContainerEnded:
+    return ContainerEnded(container_id, _LOST_CODE, "Error", _LOST, SystemClock().now())
 
 
 async def _leave(supervisor: Supervisor, *, quitting: bool) -> None:

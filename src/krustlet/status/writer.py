@@ -132,7 +132,7 @@ class StatusWriter:
                 slot.pending.append(slot.wanted)
                 self._wake(slot)
 
-    async def told(self, uid: str) -> None:
+    async def until_told(self, uid: str) -> None:
         """Come back when nothing is left to be told of the pod, or there is no such pod."""
         while (slot := self._slots.get(uid)) is not None and slot.is_behind:
             slot.progress.clear()

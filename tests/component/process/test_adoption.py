@@ -1,5 +1,6 @@
 """A kubelet dies; the supervisor and its containers do not; the next kubelet finds them."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -8,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from krustlet.process import Known, StartRefused, boot_id, read_record
+from krustlet.process import (
+    Known,
+    StartRefused,
+    SupervisorUnavailable,
+    boot_id,
+    read_record,
+)
 from tests.component.process.test_logs import WAITS_TO_GO_ON
 from tests.support.processes import is_alive, processes_of
 from tests.support.script_provider import a_kubelet
@@ -104,6 +111,24 @@ async def test_an_end_is_not_known_before_it_was_told(supervised: Supervised) ->
     first.close()
     os.kill(pump, signal.SIGCONT)
     assert (await supervised.end("a")).code == 0
+
+
+async def test_what_a_dead_kubelet_had_asked_for_is_known_to_the_next(
+    supervised: Supervised,
+) -> None:
+    """Or the next one would take it for never begun, and begin it once more beside it."""
+    os.kill(supervised.pid, signal.SIGSTOP)
+    dying = supervised.supervisor
+    starting = asyncio.create_task(supervised.toy(id_="a", sleeps_s=60))
+    await asyncio.sleep(0)  # it is said now, and not heard
+    dying.close()
+    with pytest.raises(SupervisorUnavailable):
+        await starting
+    connecting = asyncio.create_task(supervised.connect())
+    await asyncio.sleep(0.1)
+    os.kill(supervised.pid, signal.SIGCONT)
+    assert set((await connecting).known) == {"a"}
+    assert supervised.events == []
 
 
 async def test_its_record_says_when_it_began_and_how_it_ended(supervised: Supervised) -> None:

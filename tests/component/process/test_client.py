@@ -197,6 +197,9 @@ async def test_no_answer_to_a_start(fake: FakeSupervisor, monkeypatch: pytest.Mo
     monkeypatch.setattr(client_room, "_ANSWER_S", 0.1)
     with pytest.raises(SupervisorUnavailable, match="no answer"):
         await supervisor.start(LAUNCH, b"")
+    _, (payload,) = await fake.hear(Start)
+    os.close(payload)
+    assert (await fake.hear(Stop))[0] == Stop("a", 0)  # or it might run on, and nobody know
     send(fake.socket, Started("a", 1, 1.0))  # too late for whoever asked, but true
     await asyncio.sleep(0.05)
     assert fake.heard == [Started("a", 1, 1.0)]

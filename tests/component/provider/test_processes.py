@@ -1,14 +1,17 @@
 """The runtime that most kubelets use: containers as processes, whatever happens to kubelets."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from krustlet.process import StartRefused
+from krustlet.process import Record, StartRefused, SupervisorUnavailable, boot_id, read_record
+from krustlet.process.records import write_start
 from krustlet.provider import (
     ContainerEnded,
     ContainerStarted,
@@ -17,7 +20,7 @@ from krustlet.provider import (
     RuntimeEvent,
 )
 from tests.component.process.test_logs import WAITS_TO_GO_ON
-from tests.support.processes import children, descriptors, is_alive, processes_of
+from tests.support.processes import children, descriptors, is_alive, processes_of, status
 from tests.support.script_provider import ScriptProvider, a_kubelet, a_request, a_runtime
 from tests.support.supervised import LIMIT_S, settings
 from tests.support.until import until, until_not
@@ -176,6 +179,101 @@ async def test_the_next_kubelet_finds_what_runs_and_hears_what_ended(tmp_path: P
     finally:
         await opened.runtime.close(stop_all=True)
     until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+
+
+async def test_an_end_is_told_as_it_was_though_the_supervisor_that_saw_it_is_dead(
+    tmp_path: Path,
+) -> None:
+    gate = tmp_path / "gate"
+    waits = WAITS_TO_GO_ON.replace("GATE", repr(str(gate))) + "\nos._exit(7)"
+    with a_kubelet(tmp_path, SLEEPS, waits):
+        pass
+    gate.touch()
+    opened = Opened(tmp_path)
+    until(lambda: _recorded_end(tmp_path, "c1"), within_s=LIMIT_S)
+    _kill_all(tmp_path)
+    await opened.open()
+    try:
+        assert set(opened.found) == {"c0", "c1"}
+        assert [(e.id, e.code) for id_ in ("c0", "c1") for e in opened.ends(id_)] == [
+            ("c0", 137),
+            ("c1", 7),
+        ]
+        assert opened.found["c1"].at <= opened.ends("c1")[0].at
+    finally:
+        await opened.runtime.close(stop_all=True)
+    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+
+
+async def test_an_end_that_waits_for_its_log_is_told_though_the_supervisor_dies(
+    opened: Opened,
+) -> None:
+    await opened.start("a", "import time, os; time.sleep(0.3); os._exit(3)")
+    pump = next(
+        pid for pid in processes_of(opened.directory) if status(pid)["Name"] == "krustlet-logpum"
+    )
+    os.kill(pump, signal.SIGSTOP)
+    await asyncio.to_thread(until, lambda: _recorded_end(opened.directory, "a"), within_s=LIMIT_S)
+    assert opened.ends("a") == []
+    os.kill(opened.supervisor(), signal.SIGKILL)
+    os.kill(pump, signal.SIGCONT)
+    assert (await opened.end("a")).code == 3
+
+
+async def test_a_container_that_began_before_its_supervisor_died_has_run(opened: Opened) -> None:
+    """Nobody has heard of its start, but what it printed is in the log of that run."""
+    supervisor = opened.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)
+    starting = asyncio.create_task(opened.start("a", SLEEPS))
+    await asyncio.sleep(0.1)
+    directory = opened.directory / "pods" / "a" / "run" / "app" / "0"
+    write_start(str(directory), Record("a", boot_id(), 12.5))
+    os.kill(supervisor, signal.SIGKILL)
+    await starting
+    started, ended = opened.events
+    assert started == ContainerStarted("a", 12.5)
+    assert isinstance(ended, ContainerEnded)
+    assert ended.code == 137
+
+
+async def test_a_container_that_never_began_is_not_started(opened: Opened) -> None:
+    supervisor = opened.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)
+    starting = asyncio.create_task(opened.start("a", SLEEPS))
+    await asyncio.sleep(0.1)
+    os.kill(supervisor, signal.SIGKILL)
+    with pytest.raises(SupervisorUnavailable):
+        await starting
+    assert opened.events == []
+
+
+async def test_of_many_runs_the_records_of_the_last_two_stay(opened: Opened) -> None:
+    for restart in range(4):
+        request = a_request(opened.directory, "a")
+        await opened.runtime.start(replace(request, id=f"a{restart}", restart=restart))
+        await opened.end(f"a{restart}")
+    runs = opened.directory / "pods" / "a" / "run" / "app"
+    assert sorted(path.name for path in runs.iterdir()) == ["2", "3"]
+
+
+async def test_a_supervisor_that_was_never_needed_does_not_stay(tmp_path: Path) -> None:
+    for _ in range(2):
+        runtime = a_runtime(tmp_path)
+        await runtime.open(lambda _: None)
+        await runtime.close(stop_all=False)
+        until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+
+
+def _recorded_end(directory: Path, id_: str) -> bool:
+    record = read_record(directory / "pods" / id_ / "run" / "app" / "0")
+    return record is not None and record.end is not None
+
+
+def _kill_all(directory: Path) -> None:
+    for pid in processes_of(directory):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    until_not(lambda: processes_of(directory), within_s=LIMIT_S)
 
 
 async def test_who_only_leaves_leaves_everything_running(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ class FakeWriter:
     def publish(self, pod: Pod, status: PodStatus) -> None:
         self.told.append(f"{pod.name} is {status.phase}")
 
+    async def until_told(self, uid: str) -> None:
+        self.told.append(f"waiting for {uid}")
+
     def finish(self, pod: Pod) -> None:
         self.told.append(f"{pod.name} is gone")
 
@@ -36,6 +39,12 @@ def test_statuses_are_written_and_who_is_gone_is_told_first() -> None:
     sink.gone(a_pod())
     assert writer.told == ["web is Running", "web is gone"]
     assert gone == ["web"]
+
+
+async def test_what_was_published_is_told_when_the_writer_has_written_it() -> None:
+    sink, writer, _, _ = _sink()
+    await sink.until_told(a_pod())
+    assert writer.told == [f"waiting for {a_pod().uid}"]
 
 
 def test_an_event_names_the_container_as_kubectl_expects_it() -> None:

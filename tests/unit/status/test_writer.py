@@ -291,7 +291,7 @@ async def test_that_pods_are_being_started_waits_while_there_is_much_else_to_tel
 async def _told_after_s(writer: StatusWriter) -> float:
     began = asyncio.get_running_loop().time()
     async with asyncio.timeout(100):
-        await writer.told(a_pod().uid)
+        await writer.until_told(a_pod().uid)
     return round(asyncio.get_running_loop().time() - began, 3)
 
 
@@ -313,7 +313,7 @@ async def test_nobody_waits_for_word_of_a_newer_version_only() -> None:
     api = _FakeApi(takes_s=1)
     async with StatusWriter(api) as writer:
         writer.publish(a_pod(), _SUCCEEDED)
-        await writer.told(a_pod().uid)
+        await writer.until_told(a_pod().uid)
         writer.publish(a_pod(), msgspec.structs.replace(_SUCCEEDED, observed_generation=2))
         assert await _told_after_s(writer) == 0
 

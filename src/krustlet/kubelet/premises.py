@@ -1,0 +1,57 @@
+"""What this process needs of its machine before it can be a node: directories, descriptors."""
+
+import resource
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from krustlet.base import KrustletError, make_private_directory
+
+_LOGS_MODE: Final = 0o755  # other programs of this node collect them
+
+
+class DirectoryUnusable(KrustletError):
+    """A directory that the node was told to use cannot be used."""
+
+    def __init__(self, what: str, path: Path, error: OSError, *, option: str) -> None:
+        super().__init__(
+            f"{what} cannot be kept in {path}: {error.strerror or error}",
+            hint=f"name another directory with {option}",
+        )
+
+
+def data_directory(path: Path) -> Path:
+    """`path` is there, for this user alone, and can be written.
+
+    Raises:
+        DirectoryUnusable: it cannot.
+    """
+    try:
+        return _tried(make_private_directory(path))
+    except OSError as exc:
+        raise DirectoryUnusable("a node's data", path, exc, option="--data-dir") from exc
+
+
+def logs_directory(path: Path) -> Path:
+    """`path` is there, and can be written.
+
+    Raises:
+        DirectoryUnusable: it cannot.
+    """
+    try:
+        path.mkdir(mode=_LOGS_MODE, parents=True, exist_ok=True)
+        return _tried(path)
+    except OSError as exc:
+        raise DirectoryUnusable("pod logs", path, exc, option="--pod-logs-dir") from exc
+
+
+def _tried(directory: Path) -> Path:
+    """What permissions say is not all: a file system may be read-only, or full."""
+    with tempfile.TemporaryFile(dir=directory):
+        return directory
+
+
+def open_as_many_files_as_allowed() -> None:
+    """A node of many pods has many connections and files; the usual limit is a shell's."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
