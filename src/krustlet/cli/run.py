@@ -101,12 +101,8 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     "-o", "--output", type=click.Choice(["text", "json"]), default="text",
     help="json: the pods with their last status go to stdout, what they print to stderr.",
 )  # fmt: skip
-@option(
-    "-q", "--quiet", is_flag=True, help="Show only what the containers print, and errors."
-)
-@option(
-    "-v", "--verbose", is_flag=True, help="Also say which walls around a guest are missing."
-)
+@option("-q", "--quiet", is_flag=True, help="Show only what the containers print, and errors.")
+@option("-v", "--verbose", is_flag=True, help="Also say which walls around a guest are missing.")
 @option(
     "--data-dir", type=_DirectoryName(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where to keep compiled modules.  [default: ~/.krustlet]",

@@ -8,11 +8,14 @@ and of the one before.
 
 import shutil
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from krustlet.objects import Pod
 from krustlet.pods.naming import log_path, logs_of
+
+_KEPT_RUNS: Final = 2  # the latest, and the one before it: `kubectl logs --previous`
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +41,9 @@ def remove_logs(logs: Path, pod: Pod) -> None:
 
 def remove_old_log(logs: Path, pod: Pod, container: str, *, restarts: int) -> None:
     """Of a container that was restarted so often, what was printed before the last two runs."""
-    if restarts < 2:  # noqa: PLR2004 - the two that stay
+    if restarts < _KEPT_RUNS:
         return
-    old = log_path(logs, pod, container, restarts - 2)
+    old = log_path(logs, pod, container, restarts - _KEPT_RUNS)
     try:
         old.unlink(missing_ok=True)
     except OSError as exc:

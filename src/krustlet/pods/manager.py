@@ -66,8 +66,16 @@ class Pods:
 
     def revise(self, pod: Pod) -> None:
         """Go by this newer version of a pod that was added; an unknown one is gone already."""
-        if (worker := self._workers.get(pod.uid)) is not None:
-            worker.revise(pod)
+        if (worker := self._workers.get(pod.uid)) is None:
+            return
+        before = worker.pod
+        worker.revise(pod)
+        if pod.spec != before.spec:
+            reporter = Reporter(pod, self._means.sink)
+            told = set(ignored(before))
+            for message in ignored(pod):
+                if message not in told:
+                    reporter.warn(IGNORED_REASON, message)
 
     def delete(self, uid: str, *, grace_s: float) -> None:
         """Have a pod's containers end within `grace_s` seconds, then leave nothing of it.

@@ -151,8 +151,10 @@ def _stop(container: ContainerState, kill_at: Instant) -> Iterator[Effect]:
 
 
 def _clear(pod: PodState, now: Instant) -> Iterator[Effect]:
-    if pod.volumes.are in (VolumesAre.MOUNTED, VolumesAre.ABSENT):
+    if pod.volumes.are is VolumesAre.MOUNTED:
         yield from _when_due(Unmount(), pod.volumes.retry_at, now)
+    elif pod.volumes.are is VolumesAre.ABSENT:
+        yield Unmount()  # when to try to mount them again is of no account any more
 
 
 def _when_due(effect: Effect, due: Instant | None, now: Instant) -> Iterator[Effect]:

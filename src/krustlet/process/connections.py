@@ -120,30 +120,19 @@ class Connections:
         except (OSError, ProtocolError) as exc:
             self._drop(connection, exc)
 
-    def hear_out_others(self, than: Connection) -> None:
-        """Obey all that kubelets have said by now, as one that is dead may have until it died."""
-        for connection in self._open - {than}:
-            try:
-                while connection in self._open and self._hear(connection):
-                    pass
-            except (OSError, ProtocolError) as exc:
-                self._drop(connection, exc)
-
-    def _hear(self, connection: Connection) -> bool:
-        """Obey the next that it has said, if anything; whether there may be more."""
+    def _hear(self, connection: Connection) -> None:
         try:
             received = receive(connection.socket)
         except BlockingIOError:
-            return False
+            return
         if received is None:
             self._drop(connection)
-            return False
+            return
         message, descriptors = received
         try:
             self._obey(connection, message, descriptors)
         finally:
             close_all(descriptors)
-        return True
 
     def _watch(self, connection: Connection) -> None:
         """Wait for room to write only while there is something to be written."""

@@ -132,7 +132,6 @@ class Supervisor:
     def _obey(self, kubelet: Connection, message: AnyMessage, descriptors: list[int]) -> None:
         match message:
             case Hello():
-                self._kubelets.hear_out_others(kubelet)  # or what they began would not be known
                 known = [container.known() for container in self._containers.values()]
                 kubelet.say([*known, Welcome(PROTOCOL, os.getpid())])
                 self._kubelets.greet(kubelet)

@@ -36,6 +36,7 @@ from krustlet.provider.contract import (
 _LOST_CODE: Final = 137
 _LOST: Final = "the supervisor died, and its containers with it"
 _QUIT_S: Final = 10.0
+_KEPT_RUNS: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -127,10 +128,10 @@ class ProcessRuntime:
         await asyncio.to_thread(shutil.rmtree, self._run_directory(pod_uid), ignore_errors=True)
 
     async def _forget_old_run(self, request: ContainerRequest) -> None:
-        """Only the run before this one is told of any longer."""
-        old = self._run_directory(request.pod_uid) / request.container / str(request.restart - 2)
-        if request.restart >= 2:  # noqa: PLR2004 - the two that stay
-            await asyncio.to_thread(shutil.rmtree, old, ignore_errors=True)
+        """Besides this run only the one before is told of."""
+        if (old := request.restart - _KEPT_RUNS) >= 0:
+            directory = self._run_directory(request.pod_uid) / request.container / str(old)
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     def _say(self, say: Callable[[Supervisor], None]) -> None:
         """A supervisor that is gone need not be told: so are its containers, and that is known."""

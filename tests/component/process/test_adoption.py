@@ -116,7 +116,10 @@ async def test_an_end_is_not_known_before_it_was_told(supervised: Supervised) ->
 async def test_what_a_dead_kubelet_had_asked_for_is_known_to_the_next(
     supervised: Supervised,
 ) -> None:
-    """Or the next one would take it for never begun, and begin it once more beside it."""
+    """Or the next one would take it for never begun, and begin it once more beside it.
+
+    The supervisor hears its kubelets in the order in which they spoke.
+    """
     os.kill(supervised.pid, signal.SIGSTOP)
     dying = supervised.supervisor
     starting = asyncio.create_task(supervised.toy(id_="a", sleeps_s=60))

@@ -3,7 +3,7 @@
 import pytest
 
 from krustlet.pods.effects import Abandon, Finish, Stop, Unmount, WakeAt
-from krustlet.pods.facts import CreateAbandoned, Rejected, UnmountFailed
+from krustlet.pods.facts import CreateAbandoned, MountFailed, Rejected, UnmountFailed
 from krustlet.pods.state import Rejection
 from tests.support.pods import Story, a_container, a_pod, a_sidecar
 
@@ -167,3 +167,13 @@ def test_a_rejected_pod_waits_for_its_deletion() -> None:
     assert story.effects == []
     assert story.phase == "Failed"
     assert story.deleted() == [Finish()]
+
+
+def test_a_pod_whose_volumes_cannot_be_had_is_cleared_at_once() -> None:
+    story = Story(a_pod())
+    for _ in range(6):
+        story.tell(MountFailed(story.after(0)))
+        story.wait(200)
+    story.tell(MountFailed(story.after(0)))  # the next try is half a minute away
+    story.deleted()
+    assert story.effects == [Unmount()]

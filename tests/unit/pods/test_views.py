@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from krustlet.objects import Pod
+from krustlet.objects import EphemeralContainer, Pod
 from tests.support.fake_node import FakeNode
 from tests.support.pods import a_pod
 from tests.support.virtual_time import in_virtual_time
@@ -97,6 +97,23 @@ async def test_the_next_start_goes_by_the_newer_version(node: FakeNode) -> None:
         await asyncio.sleep(60)
         images = [request.image.reference for request in node.runtime.requests]
         assert images == ["file:app.wasm", "file:newer.wasm"]
+
+
+@in_virtual_time
+async def test_what_a_newer_version_asks_for_in_vain_is_told(node: FakeNode) -> None:
+    pod = a_pod()
+    async with node.kubelet() as pods:
+        pods.add(pod, directory=HERE)
+        await asyncio.sleep(1)
+        debugger = EphemeralContainer(name="debugger", image="registry.example/sh")
+        spec = msgspec.structs.replace(pod.spec, ephemeral_containers=(debugger,))
+        newer = msgspec.structs.replace(pod, spec=spec)
+        pods.revise(newer)
+        pods.revise(newer)
+        await asyncio.sleep(1)
+    assert node.sink.told(kind="Warning") == [
+        "FieldsIgnored: has no effect here: spec.ephemeralContainers"
+    ]
 
 
 @in_virtual_time
