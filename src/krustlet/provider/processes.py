@@ -19,6 +19,7 @@ from krustlet.process import (
     Launch,
     Record,
     Started,
+    StartRefused,
     Supervisor,
     SupervisorSettings,
     SupervisorUnavailable,
@@ -50,7 +51,7 @@ class ProcessRuntime:
         self._root = root
         self._supervisor: Supervisor | None = None
         self._running: dict[str, Path | None] = {}  # where their records are, as far as known
-        self._is_used = False  # whether the supervisor has anything that is worth keeping
+        self._starting: set[str] = set()  # asked for, with no answer yet
         self._tell: Callable[[RuntimeEvent], None] = lambda _: None
         self._connecting = asyncio.Lock()
         self._trouble = ""
@@ -65,7 +66,6 @@ class ProcessRuntime:
         left = await asyncio.to_thread(_records_below, self._root)
         supervisor = await self._connected()
         found = {k.id: ContainerStarted(k.id, k.started_at) for k in supervisor.known.values()}
-        self._is_used = bool(found)
         self._running.update({id_: left.get(id_) for id_ in found})
         for known in supervisor.known.values():
             if known.end is not None:
@@ -83,7 +83,8 @@ class ProcessRuntime:
         finally:
             supervisor, self._supervisor = self._supervisor, None
             if supervisor is not None:
-                await _leave(supervisor, quitting=stop_all or not self._is_used)
+                is_idle = not self._running and not self._starting
+                await _leave(supervisor, quitting=stop_all or is_idle)
 
     def trouble(self) -> str:
         """Why there is no supervisor; empty if there is one, or nobody has needed one since."""
@@ -102,16 +103,21 @@ class ProcessRuntime:
         launch = Launch(
             id=request.id, runner=program.runner, directory=str(directory), log=request.log
         )
-        self._is_used = True
+        self._starting.add(request.id)
         try:
             await supervisor.start(launch, program.payload)
+        except StartRefused:
+            self._starting.discard(request.id)
+            raise
         except SupervisorUnavailable:
+            self._starting.discard(request.id)
             if (record := _record_of(request.id, directory)) is None:
                 raise
             # It has run, and printed for all we know: that must not be taken for no run at all.
             self._tell(ContainerStarted(request.id, record.started_at))
             self._tell(_end_of(record))
         else:
+            self._starting.discard(request.id)
             if request.id in self._running:
                 self._running[request.id] = directory
 

@@ -276,6 +276,20 @@ def _kill_all(directory: Path) -> None:
     until_not(lambda: processes_of(directory), within_s=LIMIT_S)
 
 
+async def test_a_supervisor_whose_containers_have_all_ended_does_not_stay(tmp_path: Path) -> None:
+    opened = Opened(tmp_path)
+    await opened.open()
+    await opened.start("a")
+    await opened.end("a")
+    supervisor = opened.supervisor()
+    await opened.runtime.close(stop_all=False)
+    await asyncio.to_thread(until_not, lambda: is_alive(supervisor), within_s=LIMIT_S)
+    again = Opened(tmp_path)  # whoever comes next hears of the end from its record
+    await again.open()
+    assert [end.code for end in again.ends("a")] == [0]
+    await again.runtime.close(stop_all=True)
+
+
 async def test_who_only_leaves_leaves_everything_running(tmp_path: Path) -> None:
     first = a_runtime(tmp_path)
     await first.open(lambda _: None)
