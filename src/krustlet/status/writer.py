@@ -202,7 +202,9 @@ class StatusWriter:
             except (NotFound, Conflict):
                 return False  # gone, or another one of that name by now
             except ApiError as exc:
-                log.warning("status.not_written", pod=_name(slot), error=exc.message)
+                # Once: of five hundred pods that wait for a server, nobody wants to hear all day.
+                tell = log.warning if retry_s == _RETRY_S else log.debug
+                tell("status.not_written", pod=_name(slot), error=exc.message)
             except Exception as bug:  # the wall: no pod takes the node down
                 log.error("status.bug", pod=_name(slot), exc_info=bug)
             await asyncio.sleep(retry_s)
