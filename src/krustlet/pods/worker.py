@@ -173,14 +173,19 @@ class PodWorker:
         """Drop all that is kept of it; how it ended only when that is known elsewhere."""
         if self._published is None:  # the last kubelet came this far, and no further
             self._publish(self._state)
-        await self._means.runtime.clean(self.pod.uid)
-        if not self._means.logs_stay:
-            await asyncio.to_thread(remove_logs, self._means.logs, self.pod)
-        await self._means.sink.until_told(self.pod)
+        await asyncio.gather(
+            self._means.runtime.clean(self.pod.uid),
+            self._remove_logs(),
+            self._means.sink.until_told(self.pod),
+        )
         self._means.checkpoints.remove(self.pod.uid)
         self._on_gone()
         self._is_gone = True
         self._next_status.set()
+
+    async def _remove_logs(self) -> None:
+        if not self._means.logs_stay:
+            await asyncio.to_thread(remove_logs, self._means.logs, self.pod)
 
     # telling ----------------------------------------------------------------------------------
 
