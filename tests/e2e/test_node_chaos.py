@@ -395,6 +395,7 @@ def attempt(tmp_path: Path, cluster: Cluster) -> Attempt:
 def test_what_is_in_use_or_cannot_be_used_is_named(attempt: Attempt, mortal: KrustletNode) -> None:
     assert f"port {mortal.port} of 0.0.0.0 is in use" in attempt.fails(port=str(mortal.port))
     assert "in use by another krustlet" in attempt.fails(data_dir=mortal.data)
+    assert "there is no kubeconfig" in attempt.fails(kubeconfig=attempt.directory / "missing")
     in_the_way = attempt.directory / "file"
     in_the_way.write_text("")
     assert "Not a directory" in attempt.fails(data_dir=in_the_way / "data")

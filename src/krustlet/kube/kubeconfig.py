@@ -90,7 +90,7 @@ class _Reader:
         try:
             content = self._path.read_bytes()
         except FileNotFoundError as exc:
-            hint = did_you_mean_file(self._path)
+            hint = did_you_mean_file(self._path) or "name one with --kubeconfig or KUBECONFIG"
             raise KubeConfigError(f"there is no kubeconfig {self._path}", hint=hint) from exc
         except OSError as exc:
             raise self._error(f"it cannot be read: {exc.strerror or exc}") from exc

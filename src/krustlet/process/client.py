@@ -86,7 +86,8 @@ class Supervisor:
         except TimeoutError as exc:
             await self._give_up()
             raise SupervisorUnavailable(
-                f"the supervisor does not answer within {_ANSWER_S:.0f} s"
+                f"the supervisor does not answer within {_ANSWER_S:.0f} s",
+                hint=f"see {self._its_log}; if it hangs, kill it, and its containers with it",
             ) from exc
         except ProcessLookupError as exc:
             await self._give_up()
