@@ -62,8 +62,8 @@ def test_a_private_image_needs_the_pods_secret(
     private.push("hello", "v1", images.module("hello"))
     image = f"{private.address}/hello:v1"
     bench.apply(a_pod("anonymous", image))
-    said = bench.until_waiting("anonymous", *_FAILED)
-    assert "imagePullSecrets" in said["message"] + bench.describe("anonymous")
+    bench.until_waiting("anonymous", *_FAILED)
+    until(lambda: "imagePullSecrets" in bench.describe("anonymous"), within_s=30)
 
     auths = {"auths": {private.address: {"username": _USER, "password": _PASSWORD}}}
     bench.apply(

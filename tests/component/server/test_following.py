@@ -24,11 +24,12 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def open_logs() -> int:
+def open_logs(rig: Rig) -> int:
+    """How many of this node's logs are open in this process."""
     found = 0
     for link in Path("/proc/self/fd").iterdir():
         try:
-            found += os.readlink(link).endswith(".log")
+            found += os.readlink(link).startswith(str(rig.logs))
         except FileNotFoundError:
             continue  # the one of listing them
     return found
@@ -126,8 +127,8 @@ async def test_a_client_that_goes_away_leaves_nothing(rig: Rig) -> None:
         for _ in range(3):
             async with rig.get(WEB, rig.admin) as answer:
                 assert await answer.content.readline() == b"a\n"
-                assert (open_logs(), rig.pods.waiting) == (1, 1)
-            await until(lambda: (open_logs(), rig.pods.waiting, following_tasks()) == (0, 0, 0))
+                assert (open_logs(rig), rig.pods.waiting) == (1, 1)
+            await until(lambda: (open_logs(rig), rig.pods.waiting, following_tasks()) == (0, 0, 0))
 
 
 async def test_the_node_goes_though_somebody_follows(rig: Rig) -> None:
@@ -140,7 +141,7 @@ async def test_the_node_goes_though_somebody_follows(rig: Rig) -> None:
             await running.aclose()
             with pytest.raises(aiohttp.ClientError):
                 await answer.content.read()  # not taken for the end of the log
-    assert (open_logs(), following_tasks()) == (0, 0)
+    assert (open_logs(rig), following_tasks()) == (0, 0)
 
 
 async def test_five_hundred_follow_at_once(rig: Rig, many_files: None) -> None:
@@ -170,7 +171,7 @@ async def test_five_hundred_follow_at_once(rig: Rig, many_files: None) -> None:
             assert time.monotonic() - before < 2
             ends(rig, story)
     assert read == [b"to all\n"] * 500
-    assert (open_logs(), following_tasks()) == (0, 0)
+    assert (open_logs(rig), following_tasks()) == (0, 0)
 
 
 async def test_who_does_not_read_holds_nobody_up_and_costs_little(rig: Rig) -> None:
@@ -185,7 +186,7 @@ async def test_who_does_not_read_holds_nobody_up_and_costs_little(rig: Rig) -> N
             )
             writer.write(f"GET {WEB} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             lazy.append((reader, writer))
-        await until(lambda: open_logs() == 20)
+        await until(lambda: open_logs(rig) == 20)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         async with rig.get(WEB.partition("?")[0], rig.admin) as answer:
             size = 0
@@ -195,7 +196,7 @@ async def test_who_does_not_read_holds_nobody_up_and_costs_little(rig: Rig) -> N
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30 * 1024
         for _, writer in lazy:
             writer.transport.abort()
-        await until(lambda: open_logs() == 0)
+        await until(lambda: open_logs(rig) == 0)
 
 
 async def test_a_long_log_does_not_keep_others_waiting(rig: Rig) -> None:
