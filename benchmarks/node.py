@@ -53,7 +53,7 @@ def _node(cluster: Cluster, registry: Registry, directory: Path) -> Iterator[Kru
     certs = directory / "certs" / registry.address
     certs.mkdir(parents=True)
     (certs / "ca.crt").write_bytes(registry.ca.read_bytes())
-    flags = ("--max-pods", "600", "--registry-certs-dir", certs.parent, "--log-level", "warning")
+    flags = ("--max-pods", "600", "--registry-certs-dir", certs.parent)
     with krustlet_node(cluster, directory / "node", _NODE, *flags) as node:
         yield node
 
