@@ -24,9 +24,14 @@ O = TypeVar("O", bound=Object)  # noqa: E741 - an object, not a zero
 
 
 class Listed(msgspec.Struct, Generic[O], frozen=True):
-    """All there is at first; what happens from now on follows."""
+    """All there is at first; what happens from now on follows.
+
+    Attributes:
+        is_complete: False where there are more, which could not be read.
+    """
 
     objects: tuple[O, ...]
+    is_complete: bool = True
 
 
 class Applied(msgspec.Struct, Generic[O], frozen=True):
@@ -61,7 +66,7 @@ class Mirror(Generic[O]):
         if self._is_empty_yet:
             self._is_empty_yet = False
             self._known = {_key(one): one for one in listing.items}
-            yield Listed(listing.items)
+            yield Listed(listing.items, is_complete=not listing.unreadable)
             return
         there = {_key(one) for one in listing.items}
         there.update((one.namespace, one.name) for one in listing.unreadable)

@@ -52,10 +52,11 @@ class Intake:
         """Follow `changes` for ever."""
         async for change in changes:
             match change:
-                case Listed(objects=objects):
+                case Listed(objects=objects, is_complete=is_complete):
                     for pod in objects:
                         self._take(pods, pod)
-                    pods.stop_strangers()
+                    if is_complete:  # else some that seem to be nobody's may be somebody's
+                        pods.stop_strangers()
                     self._has_listed = True
                     log.info("pods.listed", pods=len(objects))
                 case Applied(object=pod):

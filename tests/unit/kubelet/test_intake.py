@@ -84,6 +84,16 @@ async def test_what_is_left_of_pods_that_are_not_listed_is_cleared_away(node: Fa
 
 
 @in_virtual_time
+async def test_nothing_is_cleared_away_while_a_pod_cannot_be_read(node: FakeNode) -> None:
+    async with node.kubelet() as pods:
+        await _take_in(node, pods, Listed((a_pod(name="odd"),)))
+    async with node.kubelet() as pods:
+        await _take_in(node, pods, Listed((), is_complete=False))
+        assert len(node.runtime.running) == 1
+        assert list(node.checkpoints.uids()) == [a_pod(name="odd").uid]
+
+
+@in_virtual_time
 async def test_it_is_in_trouble_until_the_pods_are_known(node: FakeNode) -> None:
     intake = Intake(FakeWriter(), directory=HERE)
     assert intake.trouble()
