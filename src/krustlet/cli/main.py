@@ -81,7 +81,8 @@ def krustlet() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    streams.settle()
+    with leaving_at_once():
+        streams.settle()
     sys.exit(_run(arguments))
 
 
