@@ -4,7 +4,7 @@ from krustlet.base.backoff import Backoff
 from krustlet.base.clock import Clock, Instant, SystemClock
 from krustlet.base.errors import KrustletError
 from krustlet.base.files import Unnamed, make_private_directory, write_atomically
-from krustlet.base.locks import DirectoryInUse, only_user_of
+from krustlet.base.locks import DirectoryInUse, lock_directory, only_user_of
 from krustlet.base.spelling import did_you_mean, did_you_mean_file
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Unnamed",
     "did_you_mean",
     "did_you_mean_file",
+    "lock_directory",
     "make_private_directory",
     "only_user_of",
     "write_atomically",

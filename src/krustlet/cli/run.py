@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -15,7 +14,7 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from krustlet.base import KrustletError, make_private_directory
+from krustlet.base import KrustletError, lock_directory, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
 from krustlet.cli.endings import ending
 from krustlet.cli.node_values import REGISTRIES, option
@@ -203,7 +202,7 @@ def _run_directory(data_dir: Path | None) -> Iterator[Settings]:
         with _locked(runs):  # nobody sweeps between the making of a directory and its lock
             _sweep(runs)
             root = make_private_directory(runs / secrets.token_hex(8))
-            lock = _lock(root)
+            lock = lock_directory(root, wait=True)
     except (OSError, RuntimeError) as exc:
         raise DataDirUnusable(
             f"cannot keep anything in the data directory: {exc}",
@@ -226,27 +225,17 @@ def _sweep(runs: Path) -> None:
     """Remove what runs left that were killed together with their supervisor."""
     for run in runs.iterdir():
         with contextlib.suppress(BlockingIOError):  # it runs
-            os.close(_lock(run, fcntl.LOCK_NB))
+            os.close(lock_directory(run, wait=False))
             shutil.rmtree(run, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    lock = _lock(directory)
+    lock = lock_directory(directory, wait=True)
     try:
         yield
     finally:
         os.close(lock)
-
-
-def _lock(directory: Path, flags: int = 0) -> int:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | flags)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _tell(outcome: Outcome, output: str, *, quiet: bool) -> None:

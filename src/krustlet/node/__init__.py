@@ -10,11 +10,10 @@ from krustlet.node.errors import LabelsRefused, MachineUnreadable, NodeError
 from krustlet.node.machine import Host, LinuxHost, Machine, Vitals
 from krustlet.node.ports import Deleted, Leases, NodeEvents, Nodes
 from krustlet.node.reporter import NodeMeans
-from krustlet.node.settings import DEFAULT_TAINTS, NodeSettings
+from krustlet.node.settings import NodeSettings
 from krustlet.node.status import RUNTIME_HANDLER
 
 __all__ = [
-    "DEFAULT_TAINTS",
     "RUNTIME_HANDLER",
     "Deleted",
     "Host",

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from krustlet.node.errors import LabelsRefused
-from krustlet.node.settings import ARCHITECTURE, NodeSettings
+from krustlet.node.settings import NodeSettings
 from krustlet.objects import Node, NodeSpec, NodeStatus, ObjectMeta, Taint
+from krustlet.settings import ARCHITECTURE
 
 _ANNOTATIONS: Final = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
 _TYPE: Final = "type"

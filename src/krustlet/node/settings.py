@@ -7,15 +7,9 @@ from typing import Final
 import msgspec
 
 from krustlet import KUBERNETES_VERSION, __version__
-from krustlet.objects import Quantity, Taint, TaintEffect
+from krustlet.objects import Quantity, Taint
+from krustlet.settings import DEFAULT_MAX_PODS, DEFAULT_PORT, DEFAULT_TAINTS
 
-ARCHITECTURE: Final = "wasm32-wasi"
-"""What the label and the taints `kubernetes.io/arch` say: no other images run here."""
-
-DEFAULT_TAINTS: Final = tuple(
-    Taint(key="kubernetes.io/arch", value=ARCHITECTURE, effect=effect.value)
-    for effect in (TaintEffect.NO_SCHEDULE, TaintEffect.NO_EXECUTE)
-)
 _RENEWALS: Final = 4  # of a lease within its duration, as the kubelet has it
 
 
@@ -51,8 +45,8 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     ips: tuple[str, ...]
     hostname: str
     data_dir: Path
-    port: int = 10250
-    max_pods: int = 110
+    port: int = DEFAULT_PORT
+    max_pods: int = DEFAULT_MAX_PODS
     labels: Mapping[str, str] = {}
     taints: tuple[Taint, ...] = DEFAULT_TAINTS
     provider_id: str = ""

@@ -69,8 +69,7 @@ class Pods:
         if (worker := self._workers.get(pod.uid)) is None:
             return
         before = worker.pod
-        worker.revise(pod)
-        if pod.spec != before.spec:
+        if worker.revise(pod):
             reporter = Reporter(pod, self._means.sink)
             told = set(ignored(before))
             for message in ignored(pod):

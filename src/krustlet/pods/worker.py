@@ -95,14 +95,15 @@ class PodWorker:
         self._inbox.append(fact)
         self._arrived.set()
 
-    def revise(self, pod: Pod) -> None:
-        """Go by this newer version of the pod from now on."""
+    def revise(self, pod: Pod) -> bool:
+        """Go by this newer version of the pod from now on; returns whether its spec is another."""
         has_changed = pod.spec != self.pod.spec
         is_newer = pod.metadata.generation != self.pod.metadata.generation
         self.pod = self._reporter.pod = self._starter.pod = pod
         if has_changed or is_newer:
             self._is_revised = True
             self._arrived.set()
+        return has_changed
 
     async def run(self) -> None:
         """Work until nothing of the pod is left; cancel to leave it to the next kubelet."""

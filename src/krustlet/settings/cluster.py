@@ -6,13 +6,14 @@ from typing import Final
 
 import msgspec
 
-from krustlet.objects import Taint
+from krustlet.objects import Taint, TaintEffect
 
-ARCH_LABEL: Final = "kubernetes.io/arch"
-ARCH: Final = "wasm32-wasi"
-DEFAULT_TAINTS: Final = (
-    Taint(key=ARCH_LABEL, value=ARCH, effect="NoSchedule"),
-    Taint(key=ARCH_LABEL, value=ARCH, effect="NoExecute"),
+ARCHITECTURE: Final = "wasm32-wasi"
+"""What the label and the taints `kubernetes.io/arch` say: no other images run here."""
+
+DEFAULT_TAINTS: Final = tuple(
+    Taint(key="kubernetes.io/arch", value=ARCHITECTURE, effect=effect.value)
+    for effect in (TaintEffect.NO_SCHEDULE, TaintEffect.NO_EXECUTE)
 )
 DEFAULT_PORT: Final = 10250
 DEFAULT_MAX_PODS: Final = 110

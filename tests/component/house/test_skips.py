@@ -39,7 +39,7 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(pytester: pytest.Pytester) -> pytest.RunResult:
-    # Leaving, faulthandler would put back what handled SIGILL before it: the engine no longer would.
+    # Leaving, faulthandler would put back what handled SIGILL before the engine did.
     plugins = ["tests.support.skips", "no:randomly", "no:asyncio", "no:faulthandler"]
     return pytester.runpytest_inprocess("-ra", *(f"-p{plugin}" for plugin in plugins))
 

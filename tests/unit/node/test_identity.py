@@ -4,8 +4,8 @@ import pytest
 
 from krustlet.node import LabelsRefused
 from krustlet.node.identity import labels, missing_taints, new_node, reconciling_patch
-from krustlet.node.settings import DEFAULT_TAINTS
 from krustlet.objects import NodeStatus, Taint
+from krustlet.settings import DEFAULT_TAINTS
 from tests.unit.node.fakes import merged, some_settings
 
 WANTED = new_node(some_settings(), NodeStatus())
