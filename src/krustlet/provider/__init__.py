@@ -5,10 +5,14 @@ from krustlet.provider.contract import (
     ContainerEnded,
     ContainerRequest,
     ContainerStarted,
+    Executes,
+    Governs,
+    Identity,
     Program,
     Provider,
     Runtime,
     RuntimeEvent,
+    Session,
 )
 from krustlet.provider.loading import ProviderContext, ProviderMissing, load_provider
 from krustlet.provider.processes import ProcessRuntime
@@ -17,6 +21,9 @@ __all__ = [
     "ContainerEnded",
     "ContainerRequest",
     "ContainerStarted",
+    "Executes",
+    "Governs",
+    "Identity",
     "Image",
     "ProcessRuntime",
     "Program",
@@ -25,5 +32,6 @@ __all__ = [
     "ProviderMissing",
     "Runtime",
     "RuntimeEvent",
+    "Session",
     "load_provider",
 ]

@@ -11,8 +11,17 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from krustlet.cgroups import Limits, Usage
 from krustlet.images import Image
 from krustlet.objects import Mount
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whom a container runs as: numbers of the node."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
 
 
 class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +40,15 @@ class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
         mounts: host directories and where the guest finds them.
         working_dir: as in the manifest; empty for the image's own.
         log: the CRI log file that its output belongs into.
+        identity: whom it runs as; None for whoever the node runs as.
+        limits: of this container; `pod_limits` of all of its pod's together.
+        qos: `Guaranteed`, `Burstable` or `BestEffort`, as Kubernetes classes the pod.
+        read_only_root: nothing but `mounts` can be written to.
+        hostname: the pod's; empty for the node's.
+        network: whether it may open sockets.
+        stdin: whether there is something to be read there, for those who attach to write; with
+            `stdin_once` it ends with the first of them. `tty`: all three are a terminal.
+        terminating: a file of the node's that is made in place of SIGTERM; empty for SIGTERM.
     """
 
     id: str
@@ -44,6 +62,17 @@ class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
     mounts: Sequence[Mount] = ()
     working_dir: str = ""
     log: str
+    identity: Identity | None = None
+    limits: Limits = Limits()
+    pod_limits: Limits = Limits()
+    qos: str = "BestEffort"
+    read_only_root: bool = False
+    hostname: str = ""
+    network: bool = True
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    terminating: str = ""
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -147,3 +176,72 @@ class Runtime(Protocol):
 
     async def clean(self, pod_uid: str) -> None:
         """Drop all that is kept of a pod, whose containers have all ended."""
+
+
+# what a runtime may do besides ------------------------------------------------------------------
+
+
+class Session(Protocol):
+    """The streams of a process that somebody outside talks with, and its end.
+
+    Made by `Executes`; whoever has it closes it.
+    """
+
+    async def read(self, stream: str) -> bytes:
+        """The next of what it prints on `stdout` or `stderr`; empty at the end, or if it has no
+        such stream: a terminal has no stderr."""
+
+    async def write(self, data: bytes) -> None:
+        """Type `data`; returns when there is room for more. Lost if nobody reads."""
+
+    def end_input(self) -> None:
+        """Nothing more will be typed."""
+
+    def resize(self, *, columns: int, rows: int) -> None:
+        """The terminal has another size; ignored without one."""
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended: the guest's own, or 128 + a signal."""
+
+    def close(self) -> None:
+        """Let go of the streams; a process that was executed for this session ends."""
+
+
+@runtime_checkable
+class Executes(Protocol):
+    """A `Runtime` that lets people into containers."""
+
+    async def execute(
+        self, request: ContainerRequest, *, within: str, stdin: bool, tty: bool
+    ) -> Session:
+        """Run one more instance in the sandbox of the container `within`, which it does not
+        outlive.
+
+        Args:
+            request: as that of the container, but for `id` and `argv`.
+
+        Raises:
+            KrustletError: nothing was run.
+        """
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        """The streams of a running container, from now on.
+
+        Raises:
+            KrustletError: it does not run.
+        """
+
+
+@runtime_checkable
+class Governs(Protocol):
+    """A `Runtime` that knows what containers use, and can change what they may."""
+
+    def update(self, request: ContainerRequest) -> None:
+        """Change the limits of a running container, and its pod's, to those of `request`.
+
+        Raises:
+            KrustletError: they are as they were.
+        """
+
+    def usage(self, container_id: str) -> Usage | None:
+        """What a running container uses; None if that is not known."""
