@@ -43,6 +43,8 @@ class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
         identity: whom it runs as; None for whoever the node runs as.
         limits: of this container; `pod_limits` of all of its pod's together.
         qos: `Guaranteed`, `Burstable` or `BestEffort`, as Kubernetes classes the pod.
+        root: a directory of the node's that becomes its `/`, empty but for where `mounts` go; empty
+            where it has no file system of its own, and sees `mounts` alone.
         read_only_root: nothing but `mounts` can be written to.
         hostname: the pod's; empty for the node's.
         network: whether it may open sockets.
@@ -66,6 +68,7 @@ class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     pod_limits: Limits = Limits()
     qos: str = "BestEffort"
+    root: str = ""
     read_only_root: bool = False
     hostname: str = ""
     network: bool = True

@@ -10,17 +10,26 @@ from typing import Final
 import msgspec
 
 WASI_PREVIEW_1: Final = "wasi_snapshot_preview1"
+WASI_UNSTABLE: Final = "wasi_unstable"
 OPTIMISATIONS: Final = ("none", "speed", "speed_and_size")
 """As wasmtime's C API numbers them."""
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes the code that is generated.
+    """What a node asks of the engine.
 
     Attributes:
         optimisation: one of `OPTIMISATIONS`.
         max_stack_bytes: how deep a guest may recurse before it traps.
+        simd: vector instructions, and the relaxed ones; without, a module that has some is
+            refused.
+        threads: atomic instructions and shared memories; without, refused likewise.
+        max_memory_bytes: of a guest that no limit of its own is set for. It is kept when the guest
+            runs, and changes no code.
     """
 
     optimisation: str = "speed"
     max_stack_bytes: int = 512 * 1024
+    simd: bool = True
+    threads: bool = False
+    max_memory_bytes: int | None = None
