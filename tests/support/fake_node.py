@@ -5,12 +5,14 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from krustlet.cgroups import Usage
 from krustlet.images import Ensured, Image, Keyring, PullPolicy
 from krustlet.objects import ContainerStatus, Lookups, NoCluster, Pod, PodStatus
 from krustlet.pods import Checkpoints, Means, PodEvent, Pods
 from krustlet.provider import ContainerEnded, ContainerRequest, ContainerStarted, RuntimeEvent
+from krustlet.volumes import Owner, RunFiles, RunOf
 from tests.support.virtual_time import LoopClock
 
 FOR_EVER: Final = float("inf")
@@ -72,21 +74,44 @@ class FakeImages:
 
 
 class FakeVolumes:
-    """Makes none: `paths` says where each is."""
+    """Makes none: `paths` says where each is.
+
+    Attributes:
+        owners: whom the volumes of each pod were to belong to.
+        messages: what each run of a container leaves, by name and number.
+    """
 
     def __init__(self) -> None:
         self.mount_trip = Tripwire()
         self.unmount_trip = Tripwire()
+        self.message_trip = Tripwire()
         self.paths: dict[str, Path] = {}
+        self.owners: dict[str, Owner | None] = {}
+        self.runs: list[RunOf] = []
+        self.messages: dict[tuple[str, int], str] = {}
         self.unmounted: list[str] = []
 
-    async def mount(self, pod: Pod) -> Mapping[str, Path]:
+    async def mount(self, pod: Pod, *, owner: Owner | None = None) -> Mapping[str, Path]:
         self.mount_trip()
+        self.owners[pod.uid] = owner
         return self.paths
 
     async def unmount(self, uid: str) -> None:
         self.unmount_trip()
         self.unmounted.append(uid)
+
+    async def make_run(self, run: RunOf) -> RunFiles:
+        self.runs.append(run)
+        which = f"{run.container.name}/{run.restart}"
+        return RunFiles(
+            mounts=tuple(run.mounts),
+            root=f"/roots/{which}" if run.has_root else "",
+            terminating=f"/words/{which}" if run.waits else "",
+        )
+
+    async def termination_message(self, uid: str, container: str, restart: int) -> str:
+        self.message_trip()
+        return self.messages.get((container, restart), "")
 
 
 class FakeRuntime:
@@ -105,10 +130,12 @@ class FakeRuntime:
         self.stop_trip = Tripwire()
         self.forget_trip = Tripwire()
         self.clean_trip = Tripwire()
+        self.update_trip = Tripwire()
         self.runs: dict[str, deque[tuple[float, int]]] = defaultdict(deque)
         self.start_s = 0.0
         self.obeys = True
         self.requests: list[ContainerRequest] = []
+        self.updates: list[ContainerRequest] = []
         self.stops: list[tuple[str, float]] = []
         self.forgotten: list[str] = []
         self.running: dict[str, ContainerStarted] = {}
@@ -166,18 +193,29 @@ class FakeRuntime:
         self.running[container_id] = ContainerStarted(container_id, LoopClock().now())
         self._say(self.running[container_id])
 
-    def end(self, container_id: str, code: int) -> None:
+    def end(self, container_id: str, code: int, message: str = "") -> None:
         """End it, if it runs."""
         if self.running.pop(container_id, None) is None:
             return
         reason = "Error" if code else "Completed"
-        ended = ContainerEnded(container_id, code, reason, "", LoopClock().now())
+        ended = ContainerEnded(container_id, code, reason, message, LoopClock().now())
         self.ended[container_id] = ended
         self._say(ended)
 
     def _say(self, event: RuntimeEvent) -> None:
         if self._tell is not None:
             self._tell(event)
+
+
+class Limiting(FakeRuntime):
+    """One that can change what running containers may use."""
+
+    async def update(self, request: ContainerRequest) -> None:
+        self.update_trip()
+        self.updates.append(request)
+
+    def usage(self, container_id: str) -> Usage | None:
+        return None
 
 
 class Recorder:
@@ -256,7 +294,11 @@ class Recorder:
 
 
 class FakeNode:
-    """What outlives a kubelet: the disk, the containers; and whoever watches."""
+    """What outlives a kubelet: the disk, the containers; and whoever watches.
+
+    Attributes:
+        powers: what it can do besides, as fields of the next kubelet's means.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -268,6 +310,7 @@ class FakeNode:
         self.logs = root / "logs"
         self.logs_stay = False
         self.checkpoints = Checkpoints(root)
+        self.powers: dict[str, Any] = {}
 
     @asynccontextmanager
     async def kubelet(self) -> AsyncIterator[Pods]:
@@ -282,6 +325,7 @@ class FakeNode:
             logs=self.logs,
             logs_stay=self.logs_stay,
             lookups=self.lookups,
+            **self.powers,
         )
         try:
             async with Pods(means) as pods:

@@ -27,6 +27,9 @@ _CC_FLAGS: Final = ("-target", "wasm32-wasi", "-O1", "-Wall", "-Werror")
 _BUILD_LIMIT_S: Final = 600.0  # the very first build compiles libc too: half a minute on two cores
 _FORMAT: Final = "1"  # of what is done after the compiler: a change rebuilds everything
 
+_KEEPS_DEBUG_INFO: Final = b"debug info: kept"  # said by a source that has use for it, not libc
+_TRACED_FLAGS: Final = ("-g", "-nostdlib")
+
 _HEADER_BYTES: Final = 8  # the magic number and the version
 _CUSTOM_SECTION: Final = 0
 
@@ -101,10 +104,12 @@ class _C:
     """C by Zig's compiler, which carries a WASI libc and comes from PyPI."""
 
     def identity(self) -> tuple[str, ...]:
-        return ("ziglang", version("ziglang"), *_CC_FLAGS)
+        return ("ziglang", version("ziglang"), *_CC_FLAGS, *_TRACED_FLAGS)
 
     def build(self, source: Path, into: Path, cache: Path) -> None:
-        command = [sys.executable, "-m", "ziglang", "cc", *_CC_FLAGS, "-o", str(into), str(source)]
+        traced = _KEEPS_DEBUG_INFO in source.read_bytes()
+        flags = (*_CC_FLAGS, *_TRACED_FLAGS) if traced else _CC_FLAGS
+        command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(into), str(source)]
         # Zig keeps a built libc; without a word it would do so in the home directory.
         caches = {
             "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
@@ -120,7 +125,8 @@ class _C:
         )
         if result.returncode != 0:
             raise GuestError(f"{source} does not compile:\n{result.stderr or result.stdout}")
-        into.write_bytes(_without_debug_info(into.read_bytes()))
+        if not traced:
+            into.write_bytes(_without_debug_info(into.read_bytes()))
 
 
 class _Wat:

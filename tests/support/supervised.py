@@ -19,6 +19,9 @@ from krustlet.process import (
     connect,
 )
 from krustlet.process.logfile import parse_entry
+from krustlet.process.messages import Execute
+from krustlet.process.session import ProcessSession
+from krustlet.process.walls import NO_WALLS, Walls
 from tests.support.processes import children, descriptors, processes_of
 from tests.support.script_runner import Script
 from tests.support.toy_runner import Toy
@@ -104,18 +107,39 @@ class Supervised:
 
     # containers -------------------------------------------------------------------------------
 
-    async def start(self, runner: str, payload: bytes, *, id_: str = "") -> Started:
+    async def start(
+        self, runner: str, payload: bytes, *, id_: str = "", walls: Walls = NO_WALLS, **launch: Any
+    ) -> Started:
         self._numbers += 1
-        return await self.supervisor.start(self.launch(id_ or f"c{self._numbers}", runner), payload)
+        plain = self.launch(id_ or f"c{self._numbers}", runner)
+        wanted = msgspec.structs.replace(plain, **launch)
+        return await self.supervisor.start(wanted, payload, walls)
 
     async def toy(self, *, id_: str = "", **toy: Any) -> Started:
         return await self.start(TOY, msgspec.msgpack.encode(Toy(**toy)), id_=id_)
 
     async def script(
-        self, runs: str = "", *, loads: str = "", data: bytes = b"", id_: str = ""
+        self,
+        runs: str = "",
+        *,
+        loads: str = "",
+        data: bytes = b"",
+        id_: str = "",
+        walls: Walls = NO_WALLS,
+        **launch: Any,
     ) -> Started:
+        """Run pieces of Python as a container; `launch` changes how."""
         payload = msgspec.msgpack.encode(Script(runs, loads, data))
-        return await self.start(SCRIPT, payload, id_=id_)
+        return await self.start(SCRIPT, payload, id_=id_, walls=walls, **launch)
+
+    async def execute(
+        self, runs: str, *, within: str, stdin: bool = False, tty: bool = False
+    ) -> ProcessSession:
+        """Run a piece of Python beside a container."""
+        self._numbers += 1
+        wanted = Execute(f"x{self._numbers}", within, SCRIPT, tty)
+        payload = msgspec.msgpack.encode(Script(runs))
+        return await self.supervisor.execute(wanted, payload, stdin=stdin)
 
     def launch(self, id_: str, runner: str = TOY) -> Launch:
         return Launch(id_, runner, str(self.record_directory(id_)), str(self.log(id_)))

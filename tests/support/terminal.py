@@ -4,10 +4,11 @@ import contextlib
 import fcntl
 import os
 import pty
+import struct
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,21 @@ class Terminal:
         """Press keys; Ctrl-C reaches the whole foreground process group, as it does for people."""
         os.write(self._master, keys)
 
+    def resize(self, *, columns: int, rows: int) -> None:
+        """Change the window's size, which the kernel tells the foreground process group."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def cook(self) -> None:
+        """Make it edit lines, echo, and have Ctrl-C interrupt, as a shell does for itself."""
+        modes = termios.tcgetattr(self._master)
+        modes[3] |= termios.ICANON | termios.ECHO | termios.ISIG
+        termios.tcsetattr(self._master, termios.TCSANOW, modes)
+
+    def is_raw(self) -> bool:
+        """Whether keys reach the foreground as they are pressed: Ctrl-C, too, and unseen."""
+        modes = termios.tcgetattr(self._master)[3]
+        return not modes & (termios.ICANON | termios.ECHO | termios.ISIG)
+
     def until(self, text: bytes, *, within_s: float) -> None:
         """Read until `text` has been shown.
 
@@ -35,6 +51,17 @@ class Terminal:
         deadline = time.monotonic() + within_s
         while text not in self.seen:
             assert time.monotonic() < deadline, f"{text!r} not within {within_s} s: {self.seen!r}"
+            self._read(0.05)
+
+    def until_that(self, condition: Callable[[], bool], *, within_s: float) -> None:
+        """Read until `condition` holds.
+
+        Raises:
+            AssertionError: it did not; tells what was shown.
+        """
+        deadline = time.monotonic() + within_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within_s} s: {self.seen!r}"
             self._read(0.05)
 
     def end(self, *, within_s: float) -> int:

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from krustlet.base import KrustletError
+from krustlet.cli.websocket import WebSocket, accepted, new_key
 from krustlet.objects import Pod
 from krustlet.server import SOCKET_NAME, short_address
 from krustlet.settings import default_data_dir
@@ -75,22 +76,46 @@ class LocalApi:
         Raises:
             NodeAbsent, NodeRefused, NodeLost: it does not, or not to the end.
         """
-        path = "".join(f"/{quote(part, safe='')}" for part in parts)
-        with self._answer(f"{path}?{urlencode(query)}", follow=follow) as answer:
+        with self._answer(_target(parts, list(query.items())), follow=follow) as answer:
             while chunk := answer.read1(_READ_BYTES):
                 yield chunk
 
-    @contextlib.contextmanager
-    def _answer(self, target: str, *, follow: bool = False) -> Iterator[HTTPResponse]:
+    def change(self, method: str, *parts: str, query: Mapping[str, str]) -> Pod:
+        """Have the node change the pod at the path of `parts`; returns it as it is then.
+
+        Raises:
+            NodeAbsent, NodeRefused, NodeLost: it does not.
+        """
+        target = _target(parts, list(query.items()))
+        with self._answer(target, method=method, follow=True) as answer:
+            return msgspec.json.decode(answer.read(), type=Pod)
+
+    def converse(
+        self, *parts: str, query: Sequence[tuple[str, str]], subprotocol: str
+    ) -> WebSocket:
+        """A WebSocket at the path of `parts`; whoever has it closes it.
+
+        Raises:
+            NodeAbsent, NodeRefused, NodeLost: it cannot be had.
+        """
         connection = _Connection(self.path)
         try:
-            with connection.answer(target, follow=follow) as answer:
+            return connection.upgrade(_target(parts, query), subprotocol)
+        except (HTTPException, ConnectionError, TimeoutError) as exc:
+            raise _lost(self.path) from exc
+        finally:
+            connection.close()
+
+    @contextlib.contextmanager
+    def _answer(
+        self, target: str, *, method: str = "GET", follow: bool = False
+    ) -> Iterator[HTTPResponse]:
+        connection = _Connection(self.path)
+        try:
+            with connection.answer(target, method=method, follow=follow) as answer:
                 yield answer
         except (HTTPException, ConnectionError, TimeoutError) as exc:
-            raise NodeLost(
-                f"the node at {self.path} went away before its answer was complete",
-                hint="it may have been stopped: try again",
-            ) from exc
+            raise _lost(self.path) from exc
         finally:
             connection.close()
 
@@ -116,15 +141,50 @@ class _Connection(HTTPConnection):
                 hint="start one with `krustlet node`, or name its directory with --data-dir",
             ) from exc
 
-    def answer(self, target: str, *, follow: bool) -> HTTPResponse:
-        self.request("GET", target)
-        answer = self.getresponse()
-        if answer.status != HTTPStatus.OK:
-            text = answer.read().decode(errors="replace").strip()
-            raise NodeRefused(text or f"the node answered {answer.status}")
+    def answer(self, target: str, *, method: str, follow: bool) -> HTTPResponse:
+        self.request(method, target)
         if follow:
             self.sock.settimeout(None)  # a container may be silent for days
+        answer = self.getresponse()
+        if answer.status != HTTPStatus.OK:
+            raise _refusal(answer)
         return answer
+
+    def upgrade(self, target: str, subprotocol: str) -> WebSocket:
+        key = new_key()
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": key,
+            "Sec-WebSocket-Protocol": subprotocol,
+        }
+        self.request("GET", target, headers=headers)
+        answer = self.getresponse()
+        if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            raise _refusal(answer)
+        if answer.getheader("Sec-WebSocket-Accept") != accepted(key):
+            raise HTTPException("whoever answered knows no WebSockets")
+        connection = self.sock.dup()
+        connection.setblocking(False)  # both: they are one to the kernel
+        return WebSocket(connection, early=answer.fp.read1(_READ_BYTES))
+
+
+def _target(parts: Sequence[str], query: Sequence[tuple[str, str]]) -> str:
+    path = "".join(f"/{quote(part, safe='')}" for part in parts)
+    return f"{path}?{urlencode(query)}"
+
+
+def _refusal(answer: HTTPResponse) -> NodeRefused:
+    text = answer.read().decode(errors="replace").strip()
+    return NodeRefused(text or f"the node answered {answer.status}")
+
+
+def _lost(path: Path) -> NodeLost:
+    return NodeLost(
+        f"the node at {path} went away before its answer was complete",
+        hint="it may have been stopped: try again",
+    )
 
 
 def one_of(pods: Sequence[Pod], *, namespace: str, name: str) -> Pod | None:

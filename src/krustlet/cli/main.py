@@ -14,12 +14,16 @@ from krustlet.cli.interrupts import INTERRUPTED, leaving_at_once
 from krustlet.cli.words import COMPLETE_VARIABLE, explained, show_error
 
 _COMMANDS: Final[Mapping[str, str]] = {
+    "attach": "attach",
     "completion": "completion",
+    "exec": "execute",
     "logs": "logs",
     "node": "node",
     "ps": "ps",
     "push": "push",
+    "rm": "remove",
     "run": "run",
+    "stop": "stop",
     "version": "version",
 }
 _NAME: Final = "krustlet"
@@ -75,6 +79,7 @@ def krustlet() -> None:
     krustlet run hello.wasm          a module, here and now
     krustlet run pod.yaml            a pod, without a cluster
     krustlet node                    be a node of a cluster
+    krustlet exec -it web -- sh.wasm beside what runs there
     krustlet push hello.wasm registry.example.com/hello:v1
     """
 

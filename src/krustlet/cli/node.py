@@ -13,6 +13,7 @@ import structlog
 
 from krustlet.base import KrustletError
 from krustlet.base.logs import LEVELS, set_up_logs
+from krustlet.cli.container_options import container_options, container_settings
 from krustlet.cli.node_values import (
     ADDRESSES,
     LABELS,
@@ -132,6 +133,7 @@ class KubeconfigMissing(KrustletError):
     "--event-burst", type=click.IntRange(min=1), default=100, show_default=True,
     help="How many events at once.",
 )  # fmt: skip
+@container_options
 @option("--provider", default="wasi", show_default=True, help="What runs the containers.")
 @option(
     "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL", default="info",
@@ -153,7 +155,7 @@ def command(
     registry_certs_dir: Path | None,
     allow_local_modules: bool,
     log_level: str,
-    **others: object,
+    **others: Any,
 ) -> int:
     """Be a node of a cluster, and run its pods until told to stop.
 
@@ -171,6 +173,7 @@ def command(
     set_up_logs(log_level)
     if (cert_file is None) != (private_key_file is None):
         raise click.UsageError("--cert-file and --private-key-file belong together")
+    of_containers = container_settings(others)
     host = hostname or socket.gethostname()
     certificate = (cert_file, private_key_file) if cert_file and private_key_file else None
     cluster = ClusterSettings(
@@ -180,7 +183,7 @@ def command(
         node_ips=node_ips,
         taints=taints,
         certificate=certificate,
-        **others,  # type: ignore[arg-type]  # click has checked them
+        **others,
     )
     data = (data_dir or default_data_dir()).absolute()
     settings = Settings(
@@ -193,6 +196,7 @@ def command(
         registry_certs_dir=registry_certs_dir,
         registry_config=data / "config.json",
         allow_local_modules=allow_local_modules,
+        **of_containers,
     )
     _warn_of_addresses(node_ips)
     if registry_certs_dir is not None and not registry_certs_dir.is_dir():

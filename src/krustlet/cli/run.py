@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +16,12 @@ from click.shell_completion import CompletionItem
 from krustlet.base import KrustletError, lock_directory, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
 from krustlet.cli.endings import ending
+from krustlet.cli.foreground import Foreground
 from krustlet.cli.node_values import REGISTRIES, option
 from krustlet.cli.output import Output
 from krustlet.cli.plain_logs import set_up_plain_logs
+from krustlet.cli.raw_terminal import has_terminal
+from krustlet.cli.run_options import container_options, read_options, refuse_with_manifest
 from krustlet.cli.session import Outcome, Session
 from krustlet.cli.target import (
     ArgumentsUnexpected,
@@ -35,10 +37,11 @@ from krustlet.images import (
     docker_config,
     parse_reference,
 )
+from krustlet.kubelet import missing_walls, remove_run
 from krustlet.objects import Pod
-from krustlet.process import MISSING_WALLS
-from krustlet.settings import Settings, default_data_dir
+from krustlet.settings import DEFAULT_POD_USERS, Settings, default_data_dir
 
+_USERS: Final = 1024  # of this machine, for the pods of one run
 _RUNS: Final = "runs"
 _CACHE: Final = "cache"
 
@@ -101,7 +104,7 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     help="json: the pods with their last status go to stdout, what they print to stderr.",
 )  # fmt: skip
 @option("-q", "--quiet", is_flag=True, help="Show only what the containers print, and errors.")
-@option("-v", "--verbose", is_flag=True, help="Also say which walls around a guest are missing.")
+@option("--verbose", is_flag=True, help="Also say which walls around a guest are missing.")
 @option(
     "--data-dir", type=_DirectoryName(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where to keep compiled modules.  [default: ~/.krustlet]",
@@ -114,6 +117,7 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     "--registry-certs-dir", type=click.Path(path_type=Path, file_okay=False),
     envvar="KRUSTLET_REGISTRY_CERTS_DIR", help="CAs of registries: DIR/HOST:PORT/*.crt.",
 )  # fmt: skip
+@container_options
 @option("--provider", default="wasi", show_default=True, help="What runs the containers.")
 @option(
     "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL",
@@ -130,14 +134,18 @@ def command(
     registry_certs_dir: Path | None,
     provider: str,
     log_level: str | None,
+    pids_limit: int | None,
+    **of_container: Any,
 ) -> int:
     """Run TARGET here, show what it prints, and end as it ends.
 
     TARGET is a pod manifest (.yaml, .yml, .json, or - for stdin), a module (.wasm, .wat) with its
-    ARGUMENTS, or an image.
+    ARGUMENTS, or an image. The options of `docker run` are for modules and images: a manifest says
+    these things itself.
 
     \b
     krustlet run hello.wasm --greet world
+    krustlet run -it --memory 64m -v .:/data shell.wasm
     krustlet run pod.yaml -o json | jq .status.phase
 
     The exit code is that of the only container; with several, 1 if any of them failed. Ctrl-C
@@ -150,11 +158,12 @@ def command(
     if is_stdin(target) and is_terminal(sys.stdin) and not quiet:
         remark("type or paste a manifest, then press Ctrl-D")
     try:
-        wanted = read_target(target, arguments)
+        wanted, foreground = _wanted(target, arguments, of_container, output)
     except ArgumentsUnexpected as exc:
         raise click.UsageError(f"{exc.message}; {exc.hint}") from exc
     if verbose:
-        remark(f"walls missing here: {', '.join(MISSING_WALLS)}")
+        missing = [found.wall for found in missing_walls()]
+        remark(f"walls missing here: {', '.join(missing) or 'none'}")
     with _run_directory(data_dir) as settings:
         settings = msgspec.structs.replace(
             settings,
@@ -163,14 +172,37 @@ def command(
             insecure_registries=insecure_registries,
             registry_certs_dir=registry_certs_dir,
             registry_config=docker_config(os.environ),
+            pod_pids_limit=pids_limit if pids_limit and pids_limit > 0 else None,
+            root_containers=True,  # whoever may be root here may have it so
         )
         try:
-            outcome = asyncio.run(_run(settings, wanted, output, quiet=quiet))
+            outcome = asyncio.run(_run(settings, wanted, output, foreground, quiet=quiet))
         except OSError as exc:  # whatever it is about, it lies below the run directory
             why, hint = explained(exc, where=settings.root)
             raise RunBroken(f"cannot run anything: {why}", hint=hint) from exc
     _tell(outcome, output, quiet=quiet)
     return outcome.exit_code
+
+
+def _wanted(
+    target: str, arguments: tuple[str, ...], given: dict[str, Any], output: str
+) -> tuple[Target, Foreground | None]:
+    """The pods to run; of a module or image as `given` says, and whether it has our streams."""
+    if is_manifest(target):
+        refuse_with_manifest(click.get_current_context(), target)
+        return read_target(target, arguments), None
+    options = read_options(given)
+    if options.tty and output != "text":
+        raise click.UsageError(
+            "-t shows what it prints as it is, which goes with no other --output"
+        )
+    if options.tty and options.stdin and not has_terminal():
+        remark("stdin is no terminal: going on without -t")
+        options = msgspec.structs.replace(options, tty=False)
+    read = read_target(target, arguments)
+    wanted = msgspec.structs.replace(read, pods=tuple(map(options.applied, read.pods)))
+    has_streams = options.stdin or options.tty
+    return wanted, Foreground(stdin=options.stdin, tty=options.tty) if has_streams else None
 
 
 def _has_registry_images(target: Target) -> bool:
@@ -183,13 +215,15 @@ def _has_registry_images(target: Target) -> bool:
     return False
 
 
-async def _run(settings: Settings, target: Target, output: str, *, quiet: bool) -> Outcome:
+async def _run(
+    settings: Settings, target: Target, output: str, foreground: Foreground | None, *, quiet: bool
+) -> Outcome:
     names = [c.name for pod in target.pods for c in pod.spec.all_containers()]
     if len(target.pods) > 1:
         names = [f"{p.name}/{c.name}" for p in target.pods for c in p.spec.all_containers()]
     stdout = sys.stdout if output == "text" else sys.stderr
     shown = Output(names, stdout=stdout, stderr=sys.stderr, needed=sys.stdout)
-    return await Session(settings, target, shown, quiet=quiet).run()
+    return await Session(settings, target, shown, quiet=quiet, foreground=foreground).run()
 
 
 @contextlib.contextmanager
@@ -213,12 +247,21 @@ def _run_directory(data_dir: Path | None) -> Iterator[Settings]:
             root=root,
             cache=data / _CACHE,
             logs=root / "logs",
+            pod_users=_users_of(root),
+            log_max_bytes=0,  # whoever reads slowly still gets all of it
             images=data / "images",
             ephemeral=True,
         )
     finally:
         os.close(lock)
-        shutil.rmtree(root, ignore_errors=True)
+        remove_run(root)
+
+
+def _users_of(run: Path) -> tuple[int, int]:
+    """Beside those of a node, and most likely of no other run's."""
+    first, count = DEFAULT_POD_USERS
+    share = 1 + int(run.name, 16) % (count - 1)
+    return first + share * _USERS + count, _USERS
 
 
 def _sweep(runs: Path) -> None:
@@ -226,7 +269,7 @@ def _sweep(runs: Path) -> None:
     for run in runs.iterdir():
         with contextlib.suppress(BlockingIOError):  # it runs
             os.close(lock_directory(run, wait=False))
-            shutil.rmtree(run, ignore_errors=True)
+            remove_run(run)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import msgspec
 
 from krustlet.base import KrustletError
 from krustlet.cli.followers import Followers
+from krustlet.cli.foreground import Foreground
+from krustlet.cli.front import Front
 from krustlet.cli.output import Output
 from krustlet.cli.progress import progress
 from krustlet.cli.streams import SIGPIPE_CODE
@@ -48,7 +50,15 @@ class Outcome(msgspec.Struct, frozen=True):
 class Session:
     """Runs a target's pods in the foreground and hears what becomes of them."""
 
-    def __init__(self, settings: Settings, target: Target, output: Output, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        target: Target,
+        output: Output,
+        *,
+        quiet: bool,
+        foreground: Foreground | None = None,
+    ) -> None:
         self._settings = settings
         self._target = target
         self._quiet = quiet
@@ -64,6 +74,12 @@ class Session:
             label=self._label,
             on_closed=self._on_closed,
             on_failed=self._fail,
+        )
+        self._front = Front(
+            foreground,
+            on_closed=self._on_closed,
+            on_failed=self._fail,
+            on_missed=self._followers.see,
         )
         self._stopped: frozenset[str] = frozenset()
         self._preparing: asyncio.Task[None] | None = None
@@ -85,6 +101,7 @@ class Session:
             await self._until(lambda: self._is_enough() or self._all_over())
             self._stopped = frozenset(p.uid for p in self._target.pods if not self._is_over(p))
             await self._end(kubelet)
+            await self._front.drain()
             await self._followers.drain()
         if self._failure is not None:
             raise self._failure
@@ -97,7 +114,8 @@ class Session:
         """Keep the status, and follow each container's log while it runs."""
         self._statuses[pod.uid] = status
         for container in (*status.init_container_statuses, *status.container_statuses):
-            self._followers.see(pod, container)
+            if not self._front.shows(pod, container):
+                self._followers.see(pod, container)
         if status.phase == "Failed" and status.reason:
             self._fail(PodFailed(f"pod {pod.name}: {status.message}"))
         self._changed.set()
@@ -164,6 +182,8 @@ class Session:
                 await kubelet.runtime.prepare(ensured.image)
 
     def _begin(self, kubelet: Kubelet) -> None:
+        if self._front.is_wanted():
+            self._front.attach = kubelet.pods.visits.attach
         for pod in self._target.pods:
             self._present.add(pod.uid)
             kubelet.pods.add(pod, directory=self._target.directory)

@@ -4,5 +4,6 @@
 """
 
 from krustlet.kubelet.core import Kubelet, run_kubelet
+from krustlet.kubelet.runtime import missing_walls, remove_run
 
-__all__ = ["Kubelet", "run_kubelet"]
+__all__ = ["Kubelet", "missing_walls", "remove_run", "run_kubelet"]

@@ -4,30 +4,20 @@ To know the project read `cli/run.py`, this, `sources/`, `pods/plan.py`, `pods/w
 `provider/contract.py`, in that order.
 """
 
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from krustlet.base import SystemClock, make_private_directory
 from krustlet.images import Keyring, LocalImages, Puller
+from krustlet.kubelet.runtime import make_runtime
 from krustlet.objects import Allocatable, Lookups, NoCluster
-from krustlet.pods import Checkpoints, HostAddress, Means, Pods, Sink
-from krustlet.process import SupervisorSettings
-from krustlet.provider import (
-    ProcessRuntime,
-    Provider,
-    ProviderContext,
-    Runtime,
-    load_provider,
-)
+from krustlet.pods import Checkpoints, HostAddress, Means, Pods, Sink, UserRange, UserRules
+from krustlet.provider import Runtime
 from krustlet.settings import Settings
 from krustlet.volumes import Volumes
-
-_SUPERVISOR: Final = "supervisor"
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +58,13 @@ async def run_kubelet(
         OSError: a directory cannot be used.
     """
     root = make_private_directory(settings.root)
-    runtime = _runtime(settings)
-    volumes = Volumes(root, lookups=surroundings.lookups, allocatable=surroundings.allocatable)
+    runtime, powers = make_runtime(settings)
+    volumes = Volumes(
+        root,
+        lookups=surroundings.lookups,
+        allocatable=surroundings.allocatable,
+        in_memory=powers.mounts_memory,
+    )
     images, registries = _images(settings)
     means = Means(
         images=images,
@@ -83,6 +78,9 @@ async def run_kubelet(
         lookups=surroundings.lookups,
         address=surroundings.address,
         allocatable=surroundings.allocatable,
+        user_rules=UserRules(root=settings.root_containers, numbers=UserRange(*settings.pod_users)),
+        pod_pids_limit=settings.pod_pids_limit,
+        **msgspec.structs.asdict(powers),
     )
     try:
         async with registries, Pods(means) as pods:
@@ -107,16 +105,3 @@ def _images(settings: Settings) -> tuple[Puller, AbstractAsyncContextManager[obj
         )
     )
     return Puller(local, store=Store(settings.images), registry=registry, keyring=keyring), registry
-
-
-def _runtime(settings: Settings) -> Runtime:
-    provider = load_provider(settings.provider, ProviderContext(cache=settings.cache))
-    if not isinstance(provider, Provider):
-        return provider
-    supervisor = SupervisorSettings(
-        directory=settings.root / _SUPERVISOR,
-        runners=provider.runners,
-        import_paths=[path for path in sys.path if path],
-        scratch=settings.root if settings.ephemeral else None,
-    )
-    return ProcessRuntime(provider, supervisor, settings.root)

@@ -15,6 +15,7 @@ from krustlet.base import SystemClock, only_user_of
 from krustlet.images import ImageError
 from krustlet.kube import KubeClient, KubeConfig, load_kubeconfig, reflect
 from krustlet.kubelet.address import address_towards
+from krustlet.kubelet.control import NodeControl
 from krustlet.kubelet.core import Kubelet, Surroundings, run_kubelet
 from krustlet.kubelet.intake import Intake
 from krustlet.kubelet.introduction import introduce
@@ -182,6 +183,7 @@ class _Node:
         cluster = self._cluster
         return NodeServer(
             kubelet.pods,
+            control=NodeControl(kubelet.pods, self._clients.api),
             root=self._settings.root,
             logs=self._settings.logs,
             checks={"syncloop": self._intake.trouble},

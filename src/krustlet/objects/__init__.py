@@ -104,7 +104,15 @@ from krustlet.objects.probe import (
 )
 from krustlet.objects.quantity import Quantity, as_int, exact, from_exact, millis
 from krustlet.objects.resource import Resource
-from krustlet.objects.resources import container_requests
+from krustlet.objects.resources import (
+    Amounts,
+    container_requests,
+    has_pod_level,
+    phase_limits,
+    pod_limits,
+    pod_requests,
+    qos_class,
+)
 from krustlet.objects.review import (
     SUBJECT_ACCESS_REVIEWS,
     TOKEN_REVIEWS,
@@ -219,6 +227,7 @@ __all__ = [
     "WITHOUT_CLUSTER",
     "Addresses",
     "Allocatable",
+    "Amounts",
     "AppArmorProfile",
     "AttachedVolume",
     "BoundObjectReference",
@@ -393,8 +402,13 @@ __all__ = [
     "field_value",
     "from_exact",
     "from_rfc3339",
+    "has_pod_level",
     "millis",
+    "phase_limits",
     "pod_key",
+    "pod_limits",
+    "pod_requests",
+    "qos_class",
     "resource_value",
     "to_rfc3339",
     "to_rfc3339_micro",

@@ -7,8 +7,12 @@ from krustlet.pods.naming import log_path
 from krustlet.pods.ports import Means, PodEvent, Sink
 from krustlet.pods.projection import HostAddress
 from krustlet.pods.state import PodState, Rejection
+from krustlet.pods.users import UserRange, UserRules
+from krustlet.pods.wishes import NETWORK, ON_TERMINATE
 
 __all__ = [
+    "NETWORK",
+    "ON_TERMINATE",
     "BadPodUID",
     "Checkpoints",
     "HostAddress",
@@ -18,6 +22,8 @@ __all__ = [
     "Pods",
     "Rejection",
     "Sink",
+    "UserRange",
+    "UserRules",
     "ignored",
     "log_path",
     "refusal",

@@ -40,6 +40,7 @@ class Checkpoints:
     """One file a pod. Survives a killed kubelet; a power cut may cost it, as nothing is synced."""
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._pods = root / "pods"
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(PodState).decode

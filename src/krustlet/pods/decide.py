@@ -16,13 +16,14 @@ from krustlet.pods.facts import Fact
 from krustlet.pods.naming import container_id_of, long_name
 from krustlet.pods.observe import observe
 from krustlet.pods.plan import CRASH_LOOP, IMAGE_PULL, back_off_reason, plan
-from krustlet.pods.state import PodState
+from krustlet.pods.state import Allotment, PodState
 
 # They change nothing that is told of a pod, and so need not be told one by one.
 _UNSEEN: Final = (
     saw.ImageResolved,
     saw.Creating,
     saw.Stopping,
+    saw.Resizing,
     saw.Mounting,
     saw.Unmounting,
     saw.Unmounted,
@@ -90,10 +91,17 @@ def announcement(pod: Pod, state: PodState, effect: Effect) -> Fact | None:
     """The fact that `effect` is under way; None where asking for it again does no harm."""
     match effect:
         case do.Start(container=name, attempt=attempt):
-            container_id = container_id_of(state, name, attempt)
-            return saw.Creating(container=name, attempt=attempt, container_id=container_id)
-        case do.Stop(container=name, attempt=attempt, kill_at=kill_at):
-            return saw.Stopping(container=name, attempt=attempt, kill_at=kill_at)
+            wanted = next(c for c in pod.spec.all_containers() if c.name == name)
+            return saw.Creating(
+                container=name,
+                attempt=attempt,
+                container_id=container_id_of(state, name, attempt),
+                allotment=Allotment.wanted(pod.spec, wanted),
+            )
+        case do.Stop(container=name, attempt=attempt, kill_at=kill_at, returns=returns):
+            return saw.Stopping(container=name, attempt=attempt, kill_at=kill_at, returns=returns)
+        case do.Resize(container=name, attempt=attempt, allotment=allotment):
+            return saw.Resizing(container=name, attempt=attempt, allotment=allotment)
         case do.BackOff():
             return _backed_off(pod, state, effect)
         case do.Mount():

@@ -3,6 +3,7 @@
 import msgspec
 
 from krustlet.base import Instant
+from krustlet.pods.state import Allotment
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -32,11 +33,24 @@ class Abandon(Effect, frozen=True):
 
 
 class Stop(Effect, frozen=True):
-    """Ask the container to end, so that it is killed at `kill_at`."""
+    """Ask the container to end, so that it is killed at `kill_at`.
+
+    Attributes:
+        returns: only to be run again, with other resources.
+    """
 
     container: str
     attempt: int
     kill_at: Instant
+    returns: bool = False
+
+
+class Resize(Effect, frozen=True):
+    """Let the running container use more, or less."""
+
+    container: str
+    attempt: int
+    allotment: Allotment
 
 
 class BackOff(Effect, frozen=True):

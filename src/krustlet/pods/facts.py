@@ -3,7 +3,7 @@
 import msgspec
 
 from krustlet.base import Instant
-from krustlet.pods.state import Rejection
+from krustlet.pods.state import Allotment, Rejection
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -18,9 +18,10 @@ class ContainerFact(Fact, frozen=True, kw_only=True):
 
 
 class Creating(ContainerFact, frozen=True, kw_only=True):
-    """An attempt begins."""
+    """An attempt begins, with these resources."""
 
     container_id: str
+    allotment: Allotment | None = None
 
 
 class Started(ContainerFact, frozen=True, kw_only=True):
@@ -55,9 +56,30 @@ class BackedOff(ContainerFact, frozen=True, kw_only=True):
 
 
 class Stopping(ContainerFact, frozen=True, kw_only=True):
-    """The container was asked to end, and will be killed at `kill_at`."""
+    """The container was asked to end, and will be killed at `kill_at`.
+
+    Attributes:
+        returns: it is run again then, whatever its restart policy says.
+    """
 
     kill_at: Instant
+    returns: bool = False
+
+
+class Resizing(ContainerFact, frozen=True, kw_only=True):
+    """The runtime is being asked to let the container use this."""
+
+    allotment: Allotment
+
+
+class Resized(ContainerFact, frozen=True, kw_only=True):
+    """The container may use this from now on."""
+
+    allotment: Allotment
+
+
+class ResizeFailed(ContainerFact, frozen=True, kw_only=True):
+    """The container may use what it could before."""
 
 
 class Exited(ContainerFact, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ import structlog
 
 from krustlet.objects import Pod
 from krustlet.pods.naming import log_path, logs_of
+from krustlet.process import remove_log
 
 _KEPT_RUNS: Final = 2  # the latest, and the one before it: `kubectl logs --previous`
 
@@ -45,6 +46,6 @@ def remove_old_log(logs: Path, pod: Pod, container: str, *, restarts: int) -> No
         return
     old = log_path(logs, pod, container, restarts - _KEPT_RUNS)
     try:
-        old.unlink(missing_ok=True)
+        remove_log(old)
     except OSError as exc:
         log.warning("pod.logs_left", path=str(old), error=str(exc))

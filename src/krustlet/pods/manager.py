@@ -20,6 +20,8 @@ from krustlet.pods.reporter import Reporter
 from krustlet.pods.routes import Claim, Routes
 from krustlet.pods.state import PodState
 from krustlet.pods.takeover import catch_up
+from krustlet.pods.users import Users
+from krustlet.pods.visits import Visits
 from krustlet.pods.worker import PodWorker
 
 log = structlog.get_logger(__name__)
@@ -31,7 +33,10 @@ class Pods:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._workers: dict[str, PodWorker] = {}
+        self._users = Users(means.checkpoints.root, means.user_rules.numbers)
         self._routes = Routes(means.runtime)
+        self.visits = Visits(means.runtime, self._workers.get)
+        """Who wants into a container, asks these."""
         self._group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,8 +76,8 @@ class Pods:
         before = worker.pod
         if worker.revise(pod):
             reporter = Reporter(pod, self._means.sink)
-            told = set(ignored(before))
-            for message in ignored(pod):
+            told = set(ignored(before, self._means.powers))
+            for message in ignored(pod, self._means.powers):
                 if message not in told:
                     reporter.warn(IGNORED_REASON, message)
 
@@ -129,6 +134,7 @@ class Pods:
             pod,
             state,
             means,
+            users=self._users,
             directory=directory,
             on_attempt=lambda id_, name, attempt: self._routes.claim(
                 id_, Claim(pod.uid, name, attempt, worker.tell)
@@ -151,16 +157,19 @@ class Pods:
     def _admit(self, worker: PodWorker) -> None:
         reporter = Reporter(worker.pod, self._means.sink)
         has_cluster = not isinstance(self._means.lookups, NoCluster)
-        rejection = refusal(worker.pod, uid=os.getuid(), has_cluster=has_cluster)
+        rejection = refusal(
+            worker.pod, uid=os.getuid(), powers=self._means.powers, has_cluster=has_cluster
+        )
         if rejection is not None:
             worker.tell(saw.Rejected(rejection))
             reporter.warn(rejection.reason, rejection.message)
             return
-        for message in ignored(worker.pod):
+        for message in ignored(worker.pod, self._means.powers):
             reporter.warn(IGNORED_REASON, message)
 
     def _let_go(self, worker: PodWorker, means: Means) -> None:
         self._routes.release(worker.pod.uid)
+        self._users.free(worker.pod.uid)
         self._workers.pop(worker.pod.uid, None)
         means.sink.gone(worker.pod)
 

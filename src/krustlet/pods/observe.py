@@ -25,6 +25,8 @@ from krustlet.pods.facts import (
     MountFailed,
     Mounting,
     Rejected,
+    Resized,
+    Resizing,
     Resumed,
     Started,
     Stopping,
@@ -103,6 +105,9 @@ def _creating(container: ContainerState, fact: Creating) -> ContainerState:
         attempt=fact.attempt,
         container_id=fact.container_id,
         started_at=None,
+        returns=False,
+        given=fact.allotment,
+        asked=None,
     )
 
 
@@ -116,8 +121,14 @@ def _observe_attempt(container: ContainerState, fact: ContainerFact) -> Containe
             return _create_failed(container, fact)
         case Run.CREATING, CreateAbandoned():
             return container.to(Run.WAITING)
-        case Run.RUNNING | Run.STOPPING, Stopping(kill_at=kill_at):
-            return container.to(Run.STOPPING, kill_at=_earlier(kill_at, container.kill_at))
+        case Run.RUNNING | Run.STOPPING, Stopping(kill_at=kill_at, returns=returns):
+            kill_at = _earlier(kill_at, container.kill_at)
+            returns = returns or container.returns
+            return container.to(Run.STOPPING, kill_at=kill_at, returns=returns)
+        case Run.RUNNING | Run.STOPPING, Resizing(allotment=allotment):
+            return _replace(container, asked=allotment)
+        case Run.RUNNING | Run.STOPPING, Resized(allotment=allotment):
+            return _replace(container, given=allotment)
         case Run.CREATING, Exited(at=at):  # its start was never heard of: the kubelet was away
             return _exited(_started(container, at), fact)
         case Run.RUNNING | Run.STOPPING, Exited():
@@ -154,8 +165,11 @@ def _create_failed(container: ContainerState, fact: CreateFailed) -> ContainerSt
 
 def _exited(container: ContainerState, fact: Exited) -> ContainerState:
     started_at = container.started_at if container.started_at is not None else fact.at
-    has_lasted = fact.at - started_at > RESTART_BACKOFF.forget_after_s
-    short_runs = 1 if has_lasted else container.short_runs + 1
+    short_runs = container.short_runs
+    if not container.returns:  # it has not ended by itself
+        has_lasted = fact.at - started_at > RESTART_BACKOFF.forget_after_s
+        short_runs = 1 if has_lasted else short_runs + 1
+    wait_s = 0.0 if container.returns else RESTART_BACKOFF.wait_s(short_runs)
     return container.to(
         Run.ENDED,
         end=End(
@@ -170,7 +184,7 @@ def _exited(container: ContainerState, fact: Exited) -> ContainerState:
         waiting=None,
         short_runs=short_runs,
         idle_since=fact.at,
-        retry_at=Instant(fact.at + RESTART_BACKOFF.wait_s(short_runs)),
+        retry_at=Instant(fact.at + wait_s),
         kill_at=None,
     )
 
@@ -221,5 +235,8 @@ def _resume(pod: PodState) -> PodState:
 
 
 def _ask_again(container: ContainerState) -> ContainerState:
-    """It may have died between writing down that a container is to stop, and stopping it."""
-    return container.to(Run.RUNNING) if container.run is Run.STOPPING else container
+    """It may have died between writing down what it will do to a container, and doing it."""
+    container = _replace(container, asked=None)
+    if container.run is Run.STOPPING:
+        return container.to(Run.RUNNING, returns=False)
+    return container

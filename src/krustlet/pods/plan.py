@@ -16,6 +16,7 @@ from krustlet.pods.effects import (
     Effect,
     Finish,
     Mount,
+    Resize,
     Start,
     Stop,
     Unmount,
@@ -28,7 +29,8 @@ from krustlet.pods.progress import (
     is_sidecar,
     pending_inits,
 )
-from krustlet.pods.state import ContainerState, PodState, Run, VolumesAre
+from krustlet.pods.resizing import has_to_restart
+from krustlet.pods.state import Allotment, ContainerState, PodState, Run, VolumesAre
 
 BACKOFF_TOLD_AFTER_S: Final = 2.0  # long enough for the error itself to be seen first
 CRASH_LOOP: Final = "CrashLoopBackOff"
@@ -78,7 +80,9 @@ def _mount(pod: PodState, now: Instant) -> Iterator[Effect]:
 def _keep(
     container: Container, spec: PodSpec, state: ContainerState, now: Instant
 ) -> Iterator[Effect]:
-    """Have it run: now, or when its back-off is over."""
+    """Have it run: now, or when its back-off is over; with the resources that it is to have."""
+    if state.run is Run.RUNNING:
+        yield from _resize(container, spec, state, now)
     if state.is_live or has_ended_for_good(container, spec, state):
         return
     due = state.retry_at
@@ -93,6 +97,19 @@ def _keep(
         elif tell_at < due:
             yield WakeAt(tell_at)
     yield WakeAt(due)
+
+
+def _resize(
+    container: Container, spec: PodSpec, state: ContainerState, now: Instant
+) -> Iterator[Effect]:
+    wanted = Allotment.wanted(spec, container)
+    if state.given is None or wanted in (state.given, state.asked):
+        return
+    if has_to_restart(container, state.given):
+        kill_at = Instant(now + (spec.termination_grace_period_seconds or 0))
+        yield Stop(container.name, state.attempt, kill_at, returns=True)
+    else:
+        yield Resize(container.name, state.attempt, wanted)
 
 
 def back_off_reason(state: ContainerState) -> str | None:

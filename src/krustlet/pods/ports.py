@@ -1,6 +1,7 @@
 """What pods are given: small doors to the rooms that do things, so that tests hand in others."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,9 @@ from krustlet.images import Ensured, Keyring, PullPolicy
 from krustlet.objects import Allocatable, Lookups, NoCluster, Pod, PodStatus
 from krustlet.pods.checkpoint import Checkpoints
 from krustlet.pods.projection import HostAddress
+from krustlet.pods.users import UserRules
 from krustlet.provider import Runtime
+from krustlet.volumes import Owner, RunFiles, RunOf
 
 
 class Images(Protocol):
@@ -30,13 +33,19 @@ class Images(Protocol):
 
 
 class Volumes(Protocol):
-    """Makes a pod's volumes, and takes them away; both may be asked twice."""
+    """Makes a pod's files, and takes them away; all may be asked twice."""
 
-    async def mount(self, pod: Pod) -> Mapping[str, Path]:
-        """Where each volume is, by name; all are there."""
+    async def mount(self, pod: Pod, *, owner: Owner | None = None) -> Mapping[str, Path]:
+        """Where each volume is, by name; all are there, and the owner's."""
 
     async def unmount(self, uid: str) -> None:
-        """None of them is left."""
+        """None of them is left, nor anything else that was made for the pod."""
+
+    async def make_run(self, run: RunOf) -> RunFiles:
+        """What one run of a container finds besides."""
+
+    async def termination_message(self, uid: str, container: str, restart: int) -> str:
+        """What such a run has left as its last words; empty for nothing."""
 
 
 class PodEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +81,15 @@ class Sink(Protocol):
         """Nothing of the pod is left on this node."""
 
 
+class Power(Enum):
+    """What a node may be able to do for its pods, or not."""
+
+    MOUNTS_FILES = "mounts_files"
+    CHANGES_USERS = "runs_as_root"
+    ENFORCES_LIMITS = "enforces_limits"
+    MOUNTS_MEMORY = "mounts_memory"
+
+
 class Means(msgspec.Struct, frozen=True, kw_only=True):
     """What every worker of a node works with.
 
@@ -80,6 +98,13 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
         logs_stay: whether they outlive their pods, as somebody else takes them away.
         lookups: finds what pods refer to by name.
         allocatable: what the node has for pods.
+        mounts_files: whether the runtime gives each container a root, a host name and mounts of
+            its own, of single files, too.
+        runs_as_root: whether it can have each pod's containers run as another user.
+        enforces_limits: whether it keeps them within their limits of memory and processor.
+        mounts_memory: whether volumes can be kept in memory.
+        user_rules: whom containers may run as.
+        pod_pids_limit: processes and threads that a pod may have; None for any number.
     """
 
     images: Images
@@ -93,3 +118,14 @@ class Means(msgspec.Struct, frozen=True, kw_only=True):
     lookups: Lookups = NoCluster()
     address: HostAddress = HostAddress()
     allocatable: Callable[[], Allocatable] = dict
+    mounts_files: bool = False
+    runs_as_root: bool = False
+    enforces_limits: bool = False
+    mounts_memory: bool = False
+    user_rules: UserRules = UserRules()
+    pod_pids_limit: int | None = None
+
+    @property
+    def powers(self) -> frozenset[Power]:
+        """What the node is able to do for its pods."""
+        return frozenset(power for power in Power if getattr(self, power.value))

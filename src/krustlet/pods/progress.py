@@ -65,7 +65,7 @@ def is_sidecar(init: Container) -> bool:
 
 def has_ended_for_good(container: Container, spec: PodSpec, state: ContainerState) -> bool:
     """Whether its last run is over and no other is to come."""
-    if state.run is not Run.ENDED or state.end is None:
+    if state.run is not Run.ENDED or state.end is None or state.returns:
         return False
     return not may_restart(container, spec, state.end.code)
 

@@ -21,6 +21,7 @@ from krustlet.objects import (
     PodSpec,
     PodStatus,
     RecursiveReadOnly,
+    ResourceRequirements,
     VolumeMount,
     VolumeMountStatus,
     to_rfc3339,
@@ -30,6 +31,7 @@ from krustlet.objects import ContainerStateRunning as RunningStatus
 from krustlet.objects import ContainerStateTerminated as TerminatedStatus
 from krustlet.objects import ContainerStateWaiting as WaitingStatus
 from krustlet.pods.conditions import conditions
+from krustlet.pods.message_length import cut, share
 from krustlet.pods.progress import is_over, is_sidecar, pending_inits
 from krustlet.pods.state import ContainerState, End, PodState
 from krustlet.pods.takeover import UNKNOWN, UNKNOWN_CODE, UNKNOWN_MESSAGE
@@ -100,17 +102,20 @@ def _statuses(
 def _status(spec: PodSpec, container: Container, pod: PodState) -> ContainerStatus:
     state = pod.containers[container.name]
     now, last = _now_and_last(spec, container, pod)
+    message_bytes = share(spec)
     is_regular_init = container in spec.init_containers and not is_sidecar(container)
     return ContainerStatus(
         name=container.name,
-        state=now,
-        last_state=_terminated(last) if last is not None else StateStatus(),
+        state=_shortened(now, message_bytes),
+        last_state=_shortened(_terminated(last), message_bytes) if last else StateStatus(),
         ready=state.has_succeeded if is_regular_init else state.is_up,
         started=state.is_up,
         restart_count=state.restarts,
         image=container.image,
         image_id=state.image_id if state.has_begun else "",
         container_id=_shown_id(state),
+        allocated_resources=container.resources.requests if state.has_begun else {},
+        resources=_resources(container, state) if state.has_begun else None,
         volume_mounts=tuple(_volume_mount(mount) for mount in container.volume_mounts),
     )
 
@@ -120,6 +125,13 @@ def _shown_id(state: ContainerState) -> str:
     if state.is_up:
         return f"{ID_SCHEME}://{state.container_id}"
     return f"{ID_SCHEME}://{state.end.container_id}" if state.end is not None else ""
+
+
+def _resources(container: Container, state: ContainerState) -> ResourceRequirements:
+    """What it is held to while it runs, else what it would be."""
+    if state.is_up and state.given is not None:
+        return state.given.own
+    return container.resources
 
 
 def _volume_mount(mount: VolumeMount) -> VolumeMountStatus:
@@ -174,3 +186,12 @@ def _terminated(end: End) -> StateStatus:
             container_id=f"{ID_SCHEME}://{end.container_id}",
         )
     )
+
+
+def _shortened(state: StateStatus, most_bytes: int) -> StateStatus:
+    """With no more of the message of its end than that."""
+    ended = state.terminated
+    if ended is None or len(ended.message) * 4 <= most_bytes:  # no character takes more
+        return state
+    message = cut(ended.message, most_bytes)
+    return StateStatus(terminated=msgspec.structs.replace(ended, message=message))

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
@@ -19,10 +19,13 @@ from krustlet.pods.env import arguments
 from krustlet.pods.env_sources import resolve_environment
 from krustlet.pods.facts import CreateAbandoned, CreateFailed, Fact, ImageResolved
 from krustlet.pods.naming import log_path
+from krustlet.pods.outfit import Allowance, Outfitter
 from krustlet.pods.ports import Means
 from krustlet.pods.pulling import Pulling
 from krustlet.pods.reporter import Reporter
-from krustlet.provider import ContainerRequest
+from krustlet.pods.resizing import ResizeUnsupported
+from krustlet.pods.users import Users
+from krustlet.provider import ContainerRequest, Governs
 from krustlet.volumes import read_only, resolve_mounts
 
 _BUG: Final = "CreateContainerError"
@@ -63,6 +66,7 @@ class Starter:
         means: Means,
         reporter: Reporter,
         *,
+        users: Users,
         directory: Path,
         tell: Callable[[Fact], None],
         spawn: Spawn,
@@ -70,6 +74,7 @@ class Starter:
         """Keep what it is given.
 
         Args:
+            users: knows which user the pod is.
             directory: where relative image references begin.
             tell: takes the facts.
         """
@@ -79,8 +84,14 @@ class Starter:
         self._directory = directory
         self._tell = tell
         self._spawn = spawn
+        self._outfitter = Outfitter(means, users)
+        self._requests: dict[str, ContainerRequest] = {}  # of each container's latest attempt
         self._abandonable: dict[str, asyncio.Task[None]] = {}
         self._unfit: set[str] = set()
+
+    async def mount(self) -> Mapping[str, Path]:
+        """Where each of the pod's volumes is, by name; see `Outfitter.mount`."""
+        return await self._outfitter.mount(self.pod)
 
     def is_unfit(self, name: str) -> bool:
         """Whether the container's image is none for this node, and that was told of."""
@@ -120,6 +131,7 @@ class Starter:
             finally:
                 # From here on there is a process, or word of why not: nothing to abandon.
                 self._abandonable.pop(name, None)
+            self._requests[name] = request
             await self._start(request)
         except KrustletError as exc:
             self._warn(attempt, exc)
@@ -181,8 +193,16 @@ class Starter:
         mounts: Sequence[Mount] = ()
         if container.volume_mounts:
             mounts = await asyncio.to_thread(
-                resolve_mounts, container, volumes, env, read_only=read_only(self.pod)
+                resolve_mounts,
+                container,
+                volumes,
+                env,
+                read_only=read_only(self.pod),
+                files_allowed=self._means.mounts_files,
             )
+        outfit = await self._outfitter.outfit(self.pod, container, attempt.restart, mounts)
+        for warning in outfit.files.warnings:
+            self._reporter.warn("DNSConfigForming", warning)
         return ContainerRequest(
             id=attempt.container_id,
             pod=f"{self.pod.namespace}/{self.pod.name}",
@@ -192,10 +212,64 @@ class Starter:
             image=image,
             argv=[*(words.command or (None,)), *words.args],
             env=env,
-            mounts=mounts,
+            mounts=outfit.files.mounts,
             working_dir=container.working_dir,
             log=str(log_path(self._means.logs, self.pod, container.name, attempt.restart)),
+            identity=outfit.identity,
+            root=outfit.files.root,
+            read_only_root=outfit.read_only_root,
+            hostname=outfit.hostname,
+            network=outfit.network,
+            stdin=container.stdin,
+            stdin_once=container.stdin_once,
+            tty=container.tty,
+            terminating=outfit.files.terminating,
+            **_fields(self._outfitter.allowance(self.pod, container)),
         )
+
+    async def request_again(
+        self, attempt: Attempt, volumes: Mapping[str, Path]
+    ) -> ContainerRequest:
+        """What was requested for a container that runs, with what it may use now.
+
+        Another kubelet may have begun it: then its image must be on this node still, and what its
+        environment was made of may have changed.
+
+        Raises:
+            KrustletError: it cannot be made out any more.
+        """
+        container = attempt.container
+        request = self._requests.get(container.name)
+        if request is None or request.id != attempt.container_id:
+            ensured = await self._means.images.obtain(
+                container.image,
+                policy=PullPolicy.NEVER,
+                relative_to=self._directory,
+                keyring=Keyring.empty(),
+                on_pulling=lambda: None,
+            )
+            await self._means.runtime.prepare(ensured.image)
+            request = await self._request(attempt, ensured.image, volumes)
+            self._requests[container.name] = request
+        now = next(c for c in self.pod.spec.all_containers() if c.name == container.name)
+        allowance = self._outfitter.allowance(self.pod, now)
+        return msgspec.structs.replace(request, **_fields(allowance))
+
+    async def resize(self, request: ContainerRequest) -> None:
+        """Let a running container use what `request` says.
+
+        Raises:
+            KrustletError: it may use what it could before.
+        """
+        runtime = self._means.runtime
+        if not isinstance(runtime, Governs):
+            raise ResizeUnsupported
+        await runtime.update(request)
+
+    def forget(self, name: str, container_id: str) -> None:
+        """This run of a container is over: nobody asks for its request again."""
+        if (request := self._requests.get(name)) is not None and request.id == container_id:
+            del self._requests[name]
 
     async def _start(self, request: ContainerRequest) -> None:
         try:
@@ -227,3 +301,8 @@ class Starter:
             message=message,
             at=self._means.clock.now(),
         )
+
+
+def _fields(allowance: Allowance) -> dict[str, Any]:
+    """By the names they have in a request."""
+    return msgspec.structs.asdict(allowance)

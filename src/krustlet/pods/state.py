@@ -7,7 +7,7 @@ from typing import Final, Self
 import msgspec
 
 from krustlet.base import Instant
-from krustlet.objects import Pod, PodPhase
+from krustlet.objects import ContainerCommon, Pod, PodPhase, PodSpec, ResourceRequirements
 
 _TERMINAL: Final = (PodPhase.SUCCEEDED, PodPhase.FAILED)
 
@@ -50,6 +50,21 @@ class Waiting(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class Allotment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a container asks for and may use at most; `whole` is what its pod says of all of them.
+
+    Other than the rest of a running pod's spec, this may change.
+    """
+
+    own: ResourceRequirements = ResourceRequirements()
+    whole: ResourceRequirements | None = None
+
+    @classmethod
+    def wanted(cls, spec: PodSpec, container: ContainerCommon) -> Self:
+        """What the spec says now."""
+        return cls(container.resources, spec.resources)
+
+
 class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     """One container, from before its first run.
 
@@ -67,6 +82,9 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
         idle_since: when its last run ended, or a try to create it failed; None while it runs.
         retry_at: it is not run again before; set and cleared together with `idle_since`.
         kill_at: when the grace of a container that was asked to end is over.
+        returns: it was only asked to end in order to be run again.
+        given: what the latest attempt may use; None where a kubelet that did not care began it.
+        asked: what the runtime was last asked to let it use; None if that has not changed.
     """
 
     name: str
@@ -84,6 +102,9 @@ class ContainerState(msgspec.Struct, frozen=True, kw_only=True):
     idle_since: Instant | None = None
     retry_at: Instant | None = None
     kill_at: Instant | None = None
+    returns: bool = False
+    given: Allotment | None = None
+    asked: Allotment | None = None
 
     @property
     def is_up(self) -> bool:

@@ -20,14 +20,18 @@ from krustlet.objects import Pod, PodStatus
 from krustlet.pods import effects as do
 from krustlet.pods import facts as saw
 from krustlet.pods.decide import Decision, back_off_pulling, decide
+from krustlet.pods.last_words import LastWords
 from krustlet.pods.logs import remove_logs, remove_old_log
 from krustlet.pods.naming import container_id_of, long_name
 from krustlet.pods.plan import IMAGE_PULL
 from krustlet.pods.ports import Means
 from krustlet.pods.projection import project
 from krustlet.pods.reporter import Reporter
+from krustlet.pods.resizing import COMPLETED, FAILED, told_of
 from krustlet.pods.starter import Attempt, Starter
 from krustlet.pods.state import PodState
+from krustlet.pods.users import Users
+from krustlet.provider import ContainerRequest
 
 _BUG_PAUSE_S: Final = 10.0  # the kubelet's own pause after a failed sync
 
@@ -43,6 +47,7 @@ class PodWorker:
         state: PodState,
         means: Means,
         *,
+        users: Users,
         directory: Path,
         on_attempt: Callable[[str, str, int], None],
         on_gone: Callable[[], None],
@@ -52,6 +57,7 @@ class PodWorker:
         Args:
             pod: defaulted and valid.
             state: a new one, or what the last kubelet left.
+            users: knows which user the pod is.
             directory: where relative image references begin.
             on_attempt: told container id, name and attempt before any attempt begins.
             on_gone: told when nothing of the pod is left; once, unless it fails.
@@ -72,8 +78,15 @@ class PodWorker:
         self._wake_at: Instant | None = None
         self._is_gone = False
         self._reporter = Reporter(pod, means.sink)
+        self._last_words = LastWords(means)
         self._starter = Starter(
-            pod, means, self._reporter, directory=directory, tell=self.tell, spawn=self._spawn
+            pod,
+            means,
+            self._reporter,
+            users=users,
+            directory=directory,
+            tell=self.tell,
+            spawn=self._spawn,
         )
 
     @property
@@ -120,6 +133,7 @@ class PodWorker:
         """Decide once and do what follows; after a bug, what it has left undone."""
         if not self._todo and not self._state.finished:
             await self._something_to_do()
+            await self._hear_last_words()
             self._decide()
         while self._todo:
             self._todo[0]()
@@ -139,6 +153,15 @@ class PodWorker:
                 await self._arrived.wait()
         except TimeoutError:
             pass  # a deadline has come
+
+    async def _hear_last_words(self) -> None:
+        """Put into the facts that a container has ended what it has left as its message."""
+        heard = 0
+        while heard < len(self._inbox):  # which may grow meanwhile
+            fact = self._inbox[heard]
+            if isinstance(fact, saw.Exited):
+                self._inbox[heard] = await self._last_words.hear(self.pod, self._state, fact)
+            heard += 1
 
     def _decide(self) -> None:
         """Until the state is written down nothing has changed, so it can be tried again."""
@@ -206,6 +229,7 @@ class PodWorker:
         """Its end is on disk now, or is late: the runtime need not keep it any longer."""
         container_id = container_id_of(self._state, fact.container, fact.attempt)
         self._means.runtime.forget(container_id)
+        self._starter.forget(fact.container, container_id)
 
     def _tell_started(self, name: str) -> None:
         if not self._means.logs_stay:
@@ -251,6 +275,12 @@ class PodWorker:
                 self._starter.abandon(name)
             case do.Stop():
                 self._stop(effect)
+            case do.Resize(container=name, attempt=attempt):
+                self._spawn(
+                    partial(self._resize, effect),
+                    name=f"pod.resize:{name}",
+                    failed=lambda _: saw.ResizeFailed(container=name, attempt=attempt),
+                )
             case do.BackOff(container=name):
                 self._tell_back_off(name)
             case do.Finish() | do.WakeAt():
@@ -274,7 +304,7 @@ class PodWorker:
 
     async def _mount(self) -> None:
         try:
-            self._volumes = await self._means.volumes.mount(self.pod)
+            self._volumes = await self._starter.mount()
         except KrustletError as exc:
             self._reporter.warn("FailedMount", exc.message, hint=exc.hint)
             self.tell(saw.MountFailed(self._now()))
@@ -293,22 +323,56 @@ class PodWorker:
     def _start(self, name: str, attempt: int) -> None:
         state = self._state.containers[name]
         self._on_attempt(state.container_id, name, attempt)
-        self._starter.begin(
-            Attempt(
-                container=next(c for c in self.pod.spec.all_containers() if c.name == name),
-                number=attempt,
-                container_id=state.container_id,
-                restart=state.restarts_once_started,
-            ),
-            self._volumes,
+        self._starter.begin(self._attempt(name, state.restarts_once_started), self._volumes)
+
+    def _attempt(self, name: str, restart: int) -> Attempt:
+        """The latest at running a container."""
+        state = self._state.containers[name]
+        return Attempt(
+            container=next(c for c in self.pod.spec.all_containers() if c.name == name),
+            number=state.attempt,
+            container_id=state.container_id,
+            restart=restart,
         )
+
+    async def request_of(self, name: str) -> ContainerRequest:
+        """What a container that runs was started with, and what it may use by now.
+
+        Raises:
+            KrustletError: that cannot be known any more.
+        """
+        restarts = self._state.containers[name].restarts
+        if not self._volumes:  # an earlier kubelet mounted them
+            self._volumes = await self._starter.mount()
+        return await self._starter.request_again(self._attempt(name, restarts), self._volumes)
+
+    async def _resize(self, effect: do.Resize) -> None:
+        name = effect.container
+        try:
+            request = await self.request_of(name)
+            if self._state.containers[name].attempt != effect.attempt:
+                return
+            await self._starter.resize(request)
+        except KrustletError as exc:
+            self._reporter.warn(
+                FAILED, told_of(self.pod, error=exc.message), container=name, hint=exc.hint
+            )
+            self.tell(saw.ResizeFailed(container=name, attempt=effect.attempt))
+        else:
+            self.tell(
+                saw.Resized(container=name, attempt=effect.attempt, allotment=effect.allotment)
+            )
+            self._reporter.tell(COMPLETED, told_of(self.pod), container=name)
 
     def _stop(self, effect: do.Stop) -> None:
         name = effect.container
         container_id = container_id_of(self._state, name, effect.attempt)
         grace_s = max(0.0, effect.kill_at - self._now())
         self._means.runtime.stop(container_id, grace_s=grace_s)
-        self._reporter.tell("Killing", f"Stopping container {name}", container=name)
+        message = f"Stopping container {name}"
+        if effect.returns:
+            message = f"Container {name} resize requires restart"
+        self._reporter.tell("Killing", message, container=name)
 
     def _now(self) -> Instant:
         return self._means.clock.now()

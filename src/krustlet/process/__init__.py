@@ -6,7 +6,7 @@ zygote imports this package too, and each container would carry asyncio along.
 
 from typing import TYPE_CHECKING, Any
 
-from krustlet.process.messages import End, Ended, Known, Launch, Started
+from krustlet.process.messages import End, Ended, Execute, Known, Launch, Started
 from krustlet.process.records import Record, boot_id, read_record
 from krustlet.process.runner import (
     ERROR,
@@ -15,32 +15,41 @@ from krustlet.process.runner import (
     Reporter,
     Runner,
 )
+from krustlet.process.walls import Bind, User, Walls
 
 if TYPE_CHECKING:
-    from krustlet.process.client import Supervisor, connect
+    from krustlet.process.abilities import Abilities, Missing, find_abilities
+    from krustlet.process.client import Supervisor, connect, earlier
     from krustlet.process.errors import (
+        NotRunning,
         ProcessError,
         StartRefused,
         SupervisorUnavailable,
     )
     from krustlet.process.logfile import LogEntry, follow_log
+    from krustlet.process.logfiles import has_log, remove_log
     from krustlet.process.logread import read_log
     from krustlet.process.logtext import LogOptions
+    from krustlet.process.session import ProcessSession
     from krustlet.process.spawn import SupervisorSettings
-    from krustlet.process.walls import MISSING_WALLS
 
 __all__ = [
     "ERROR",
-    "MISSING_WALLS",
     "START_ERROR",
     "START_ERROR_CODE",
+    "Abilities",
+    "Bind",
     "End",
     "Ended",
+    "Execute",
     "Known",
     "Launch",
     "LogEntry",
     "LogOptions",
+    "Missing",
+    "NotRunning",
     "ProcessError",
+    "ProcessSession",
     "Record",
     "Reporter",
     "Runner",
@@ -49,25 +58,38 @@ __all__ = [
     "Supervisor",
     "SupervisorSettings",
     "SupervisorUnavailable",
+    "User",
+    "Walls",
     "boot_id",
     "connect",
+    "earlier",
+    "find_abilities",
     "follow_log",
+    "has_log",
     "read_log",
     "read_record",
+    "remove_log",
 ]
 
 _HOMES = {
+    "NotRunning": "errors",
+    "ProcessSession": "session",
+    "earlier": "client",
+    "Abilities": "abilities",
     "LogEntry": "logfile",
     "LogOptions": "logtext",
-    "MISSING_WALLS": "walls",
+    "Missing": "abilities",
     "ProcessError": "errors",
     "StartRefused": "errors",
     "Supervisor": "client",
     "SupervisorSettings": "spawn",
     "SupervisorUnavailable": "errors",
     "connect": "client",
+    "find_abilities": "abilities",
     "follow_log": "logfile",
+    "has_log": "logfiles",
     "read_log": "logread",
+    "remove_log": "logfiles",
 }
 
 

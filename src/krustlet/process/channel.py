@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -24,20 +24,21 @@ log = structlog.get_logger(__name__)
 class Channel:
     """Messages of one connection, on the running event loop.
 
-    `hear` gets each that comes, in order; `cut` is called once, when the other side is gone.
+    `hear` gets each that comes, in order, with the descriptors that came along, which are then its
+    own; `cut` is called once, when the other side is gone.
     """
 
     def __init__(
         self,
         connection: socket.socket,
         *,
-        hear: Callable[[AnyMessage], None],
+        hear: Callable[[AnyMessage, list[int]], None],
         cut: Callable[[], None],
     ) -> None:
         self._socket = connection
         self._hear = hear
         self._cut = cut
-        self._outbox: deque[tuple[Message, int | None]] = deque()
+        self._outbox: deque[tuple[Message, tuple[int, ...]]] = deque()
         self.is_open = True
 
     def open(self) -> None:
@@ -53,19 +54,19 @@ class Channel:
         loop.remove_reader(self._socket.fileno())
         loop.remove_writer(self._socket.fileno())
         self._socket.close()
-        close_all(descriptor for _, descriptor in self._outbox if descriptor is not None)
+        for _, descriptors in self._outbox:
+            close_all(descriptors)
         self._outbox.clear()
 
-    def say(self, message: Message, descriptor: int | None = None) -> None:
-        """Send `message`, and a copy of `descriptor` with it, as soon as there is room.
+    def say(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Send `message`, and copies of `descriptors` with it, as soon as there is room.
 
         Raises:
             ConnectionError: the other side is gone; `cut` has been called.
         """
         if not self.is_open:
             raise ConnectionResetError("closed")
-        kept = None if descriptor is None else os.dup(descriptor)
-        self._outbox.append((message, kept))
+        self._outbox.append((message, tuple(map(os.dup, descriptors))))
         self._flush()
         if not self.is_open:
             raise ConnectionResetError("closed")
@@ -73,9 +74,9 @@ class Channel:
     def _flush(self) -> None:
         loop = asyncio.get_running_loop()
         while self._outbox:
-            message, descriptor = self._outbox[0]
+            message, descriptors = self._outbox[0]
             try:
-                send(self._socket, message, () if descriptor is None else (descriptor,))
+                send(self._socket, message, descriptors)
             except BlockingIOError:
                 loop.add_writer(self._socket.fileno(), self._flush)
                 return
@@ -83,8 +84,7 @@ class Channel:
                 self._on_cut()
                 return
             self._outbox.popleft()
-            if descriptor is not None:
-                os.close(descriptor)
+            close_all(descriptors)
         loop.remove_writer(self._socket.fileno())
 
     def _readable(self) -> None:
@@ -100,8 +100,7 @@ class Channel:
                 self._on_cut()
                 return
             message, descriptors = received
-            close_all(descriptors)  # it has none to give
-            self._hear(message)
+            self._hear(message, descriptors)
             if isinstance(message, Welcome):
                 return  # whoever greeted looks at what is known before anything else happens
 

@@ -4,15 +4,11 @@ Each step below is silent when misplaced, so their order is this module's one jo
 
  1. descriptors: the guest's three, its payload and the reporter; nothing else of the supervisor's
  2. signals as a fresh process has them
- 3. (cgroups: join them before anything is allocated on the container's account)
+ 3. cgroups, before anything is allocated on the container's account
  4. the runner loads what only the node's user may read
- 5. (mount namespace, root file system)
- 6. (user and groups)
- 7. die with the supervisor: after the user, as changing it clears the parent-death signal
- 8. no new privileges (then Landlock and seccomp)
- 9. the runner runs: threads begin only here
-
-The steps in parentheses have their place here and nothing in it yet.
+ 5. the walls, see `walls`: name spaces and root, then the user, then no new privileges and dying
+    with the supervisor (a change of user clears that), then the filters
+ 6. the runner runs: threads begin only here
 
 Each page of the zygote's that is written here becomes one of the container's own, and Python
 writes to every object it so much as looks at. So this does little, by plain means.
@@ -22,12 +18,11 @@ import gc
 import os
 from typing import Final, NoReturn
 
-from krustlet.process import linux
+from krustlet.process import linux, raising
 from krustlet.process.runner import START_ERROR, START_ERROR_CODE, Reporter, Runner
+from krustlet.process.sealed import Sealed, decode_sealed
 
 _STDIN: Final = 0
-_STDOUT: Final = 1
-_STDERR: Final = 2
 _PAYLOAD: Final = 3
 _REPORT: Final = 4
 _FIRST_UNWANTED: Final = 5
@@ -49,13 +44,28 @@ def settle_descriptors(last: int) -> None:
 
 
 def become(
-    runner: Runner, *, name: str, parent: int, stdout: int, stderr: int, payload: int, report: int
+    runner: Runner,
+    *,
+    name: str,
+    parent: int,
+    streams: tuple[int, ...],
+    tty: bool,
+    payload: int,
+    report: int,
+    within: int = 0,
 ) -> NoReturn:
-    """Turn this freshly forked process into a container. Signals are blocked when it is called."""
+    """Turn this freshly forked process into a container. Signals are blocked when it is called.
+
+    Args:
+        streams: what becomes stdin, stdout and stderr; -1 leaves /dev/null there.
+        tty: they are a terminal, which becomes the one that controls it.
+        within: the process of the container whose sandbox it goes into; 0 for one of its own.
+    """
     try:
         gc.disable()  # a collection would write to all that the zygote made since it froze
-        os.dup2(stdout, _STDOUT)
-        os.dup2(stderr, _STDERR)
+        for number, descriptor in enumerate(streams):
+            if descriptor >= 0:
+                os.dup2(descriptor, number)
         os.dup2(payload, _PAYLOAD)
         os.dup2(report, _REPORT)
         linux.close_from(_FIRST_UNWANTED)
@@ -63,10 +73,13 @@ def become(
         try:
             linux.unblock_signals()
             os.umask(_GUEST_UMASK)
-            start = runner.load(_read_payload())
+            if tty:
+                linux.take_terminal(_STDIN)
+            sealed = _read_payload()
+            raising.join_cgroups(sealed.walls)
+            start = runner.load(sealed.payload)
             linux.set_name(name)
-            _die_with(parent)
-            linux.give_up_new_privileges()
+            raising.raise_walls(sealed.walls, parent=parent, within=within)
             start(reporter)
         except Exception as exc:  # noqa: BLE001 - the wall: whatever stops the start is the container's end
             message = str(exc) or type(exc).__name__
@@ -87,16 +100,10 @@ def become_helper(name: str, *, keep: int) -> int:
     return _HELPERS
 
 
-def _read_payload() -> bytes:
+def _read_payload() -> Sealed:
     size = os.lseek(_PAYLOAD, 0, os.SEEK_END)
     data = os.pread(_PAYLOAD, size, 0)
     os.close(_PAYLOAD)
     if len(data) != size:
         raise OSError(f"read {len(data)} of the payload's {size} bytes")
-    return data
-
-
-def _die_with(parent: int) -> None:
-    linux.die_with_parent()
-    if os.getppid() != parent:  # it died before we asked to be told
-        os._exit(START_ERROR_CODE)
+    return decode_sealed(data)

@@ -9,10 +9,12 @@ import contextlib
 import fcntl
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from krustlet.process.channel import Channel
@@ -21,6 +23,7 @@ from krustlet.process.messages import (
     PROTOCOL,
     AnyMessage,
     Ended,
+    Execute,
     Forget,
     Hello,
     Known,
@@ -32,10 +35,25 @@ from krustlet.process.messages import (
     Started,
     Stop,
     Welcome,
+    close_all,
 )
-from krustlet.process.spawn import SupervisorSettings, Zygote, dial, only_one, spawn
+from krustlet.process.sealed import Sealed, encode_sealed
+from krustlet.process.session import ProcessSession
+from krustlet.process.spawn import (
+    SupervisorSettings,
+    Zygote,
+    bury,
+    dial,
+    only_one,
+    other_generations,
+    spawn,
+)
+from krustlet.process.visiting import Visiting
+from krustlet.process.walls import NO_WALLS, Walls
 
 _ANSWER_S: Final = 30.0
+_OLDEST_PROTOCOL: Final = 1
+_PROTOCOL_OF_VISITS: Final = 2
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +77,8 @@ class Supervisor:
         self._on_lost = on_lost
         self._known: dict[str, Known] = {}
         self._starting: dict[str, asyncio.Future[Started]] = {}
+        self._visiting = Visiting(self._say, self._started)
+        self._protocol = PROTOCOL
         self._welcome: asyncio.Future[Welcome] | None = None
         self._closed = False
 
@@ -76,11 +96,12 @@ class Supervisor:
         try:
             async with asyncio.timeout(_ANSWER_S):
                 welcome = await self._greet()
-            if welcome.protocol != PROTOCOL:
+            if welcome.protocol < _OLDEST_PROTOCOL:
                 raise SupervisorUnavailable(
                     f"the supervisor speaks protocol {welcome.protocol}, not {PROTOCOL}",
                     hint="it belongs to another version: end it, and its containers with it",
                 )
+            self._protocol = min(welcome.protocol, PROTOCOL)
             if self._zygote is None:
                 self._zygote = Zygote(welcome.pid, is_child=False)
         except TimeoutError as exc:
@@ -109,8 +130,12 @@ class Supervisor:
         if self._zygote is not None:
             self._zygote.release()
 
-    async def start(self, launch: Launch, payload: bytes) -> Started:
+    async def start(self, launch: Launch, payload: bytes, walls: Walls = NO_WALLS) -> Started:
         """Start a container; true afterwards: its process exists, or none of it does.
+
+        Args:
+            payload: for its runner.
+            walls: what stands around it.
 
         Raises:
             StartRefused: the supervisor said no.
@@ -119,18 +144,37 @@ class Supervisor:
         """
         if launch.id in self._starting:
             raise StartRefused("the container was not started: one of its id is being started")
-        with _sealed(payload) as descriptor:
-            self._say(Start(launch), descriptor)
-        answer: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
-        self._starting[launch.id] = answer
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                return await answer
-        except TimeoutError as exc:
-            self.stop(launch.id, grace_s=0)  # it may come to be after all, and nobody would know
-            raise SupervisorUnavailable(f"no answer within {_ANSWER_S:.0f} s") from exc
-        finally:
-            del self._starting[launch.id]
+        with _sealed(Sealed(walls, payload)) as descriptor:
+            self._say(Start(launch), (descriptor,))
+        return await self._started(launch.id)
+
+    async def execute(
+        self, wanted: Execute, payload: bytes, walls: Walls = NO_WALLS, *, stdin: bool = False
+    ) -> ProcessSession:
+        """Run one more process beside a container, which it does not outlive, nor its session.
+
+        Args:
+            walls: what stands around it; it goes into the name spaces of the container's process.
+            stdin: whether anything will be typed; else there is nothing to read.
+
+        Raises:
+            StartRefused: the supervisor said no.
+            SupervisorUnavailable: it died meanwhile, or is too old for this.
+        """
+        self._check_protocol()
+        with _sealed(Sealed(walls, payload)) as descriptor:
+            return await self._visiting.execute(wanted, descriptor, stdin=stdin)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> ProcessSession:
+        """What a container prints from now on, and its input.
+
+        Raises:
+            NotRunning: it does not run.
+            SupervisorUnavailable: the supervisor died meanwhile, or is too old for this.
+        """
+        self._check_protocol()
+        async with _answered_in_time():
+            return await self._visiting.attach(container_id, stdin=stdin)
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """SIGTERM now, SIGKILL after `grace_s` seconds; the end is told as any other."""
@@ -153,6 +197,32 @@ class Supervisor:
         async with asyncio.timeout(within_s):
             await asyncio.shield(self._zygote.ended)
 
+    async def _started(self, id_: str) -> Started:
+        answer: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        self._starting[id_] = answer
+        try:
+            async with _answered_in_time():
+                return await answer
+        except SupervisorUnavailable:
+            with contextlib.suppress(SupervisorUnavailable):
+                self.stop(id_, grace_s=0)  # it may yet come to be, and nobody would know
+            raise
+        finally:
+            del self._starting[id_]
+
+    def _check_protocol(self) -> None:
+        if self._protocol < _PROTOCOL_OF_VISITS:
+            raise SupervisorUnavailable(
+                "the container was started by an earlier version, which lets nobody in",
+                hint="what is started from now on can be entered; delete the pod to have it anew",
+            )
+
+    def dismiss(self) -> None:
+        """End a supervisor that keeps nothing, without waiting for it."""
+        with contextlib.suppress(SupervisorUnavailable):
+            self._say(Quit())
+        self.close()
+
     # the socket -------------------------------------------------------------------------------
 
     async def _greet(self) -> Welcome:
@@ -168,26 +238,31 @@ class Supervisor:
             await asyncio.shield(self._zygote.ended)
         self.close()
 
-    def _say(self, message: Message, descriptor: int | None = None) -> None:
+    def _say(self, message: Message, descriptors: Sequence[int] = ()) -> None:
         try:
-            self._channel.say(message, descriptor)
+            self._channel.say(message, descriptors)
         except ConnectionError as exc:
             raise self._gone() from exc
 
-    def _hear(self, message: AnyMessage) -> None:
+    def _hear(self, message: AnyMessage, descriptors: list[int]) -> None:
+        if self._visiting.hear(message, descriptors):
+            return
+        close_all(descriptors)  # there are none with the others
         match message:
             case Known():
                 self._known[message.id] = message
             case Welcome() if self._welcome is not None and not self._welcome.done():
                 self._welcome.set_result(message)
-            case Started(id=container_id):
-                self._on_event(message)
-                if (answer := self._starting.get(container_id)) and not answer.done():
+            case Started(id=id_):
+                if not self._visiting.is_of(id_):
+                    self._on_event(message)
+                if (answer := self._starting.get(id_)) and not answer.done():
                     answer.set_result(message)
-            case Refused(id=container_id, why=why):
-                if (answer := self._starting.get(container_id)) and not answer.done():
+            case Refused(id=id_, why=why):
+                if (answer := self._starting.get(id_)) and not answer.done():
                     answer.set_exception(StartRefused(f"the container was not started: {why}"))
-            case Ended():
+            case Ended(id=id_, end=end):
+                self._visiting.ended(id_, end.code)
                 self._on_event(message)
             case _:
                 log.warning("supervisor.unexpected", message=type(message).__name__)
@@ -210,6 +285,7 @@ class Supervisor:
         for answer in [*self._starting.values(), self._welcome]:
             if answer is not None and not answer.done():
                 answer.set_exception(self._gone())
+        self._visiting.lost(self._gone())
 
     def _gone(self) -> SupervisorUnavailable:
         return SupervisorUnavailable("the supervisor is gone", hint=f"see {self._its_log}")
@@ -221,7 +297,7 @@ async def connect(
     on_event: Callable[[Started | Ended], None],
     on_lost: Callable[[], None],
 ) -> Supervisor:
-    """The supervisor of `settings.directory`: the one that runs, or else a new one.
+    """The supervisor of `settings`: the one that runs, or else a new one.
 
     Args:
         settings: where it is, and how it is started.
@@ -234,10 +310,10 @@ async def connect(
     """
     zygote: Zygote | None = None
     with only_one(settings.directory):
-        connection = dial(settings.directory)
+        connection = dial(settings)
         if connection is None:
             zygote = spawn(settings)
-            connection = dial(settings.directory)
+            connection = dial(settings)
     if connection is None:
         raise SupervisorUnavailable(
             "the supervisor ended as soon as it was started", hint=f"see {settings.log}"
@@ -245,12 +321,52 @@ async def connect(
     return Supervisor(connection, zygote, its_log=settings.log, on_event=on_event, on_lost=on_lost)
 
 
+def earlier(
+    settings: SupervisorSettings,
+    *,
+    on_event: Callable[[Started | Ended], None],
+    on_lost: Callable[[str], None],
+) -> dict[str, Supervisor]:
+    """The supervisors of other generations that still run, by generation; started by nobody.
+
+    Args:
+        on_lost: told the generation.
+
+    Raises:
+        OSError: the directory cannot be used.
+    """
+    found = {}
+    with only_one(settings.directory):
+        for generation in other_generations(settings):
+            theirs = msgspec.structs.replace(settings, generation=generation)
+            if (connection := dial(theirs)) is None:
+                bury(theirs)
+                continue
+            found[generation] = Supervisor(
+                connection,
+                None,
+                its_log=settings.log,
+                on_event=on_event,
+                on_lost=partial(on_lost, generation),
+            )
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _answered_in_time() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            yield
+    except TimeoutError as exc:
+        raise SupervisorUnavailable(f"no answer within {_ANSWER_S:.0f} s") from exc
+
+
 @contextlib.contextmanager
-def _sealed(payload: bytes) -> Iterator[int]:
-    """`payload` in memory that has no name and never changes."""
+def _sealed(contents: Sealed) -> Iterator[int]:
+    """`contents` in memory that has no name and never changes."""
     descriptor = os.memfd_create("launch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        view = memoryview(payload)
+        view = memoryview(encode_sealed(contents))
         while view:
             view = view[os.write(descriptor, view) :]
         _seal(descriptor)

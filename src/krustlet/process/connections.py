@@ -8,7 +8,7 @@ import selectors
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from krustlet.process.messages import (
@@ -29,7 +29,7 @@ class Connection:
 
     def __init__(self, peer: socket.socket) -> None:
         self.socket = peer
-        self._outbox: deque[Message] = deque()
+        self._outbox: deque[tuple[Message, tuple[int, ...]]] = deque()
 
     def say(self, messages: Iterable[Message]) -> None:
         """Tell it all of `messages`, however many there are.
@@ -37,26 +37,34 @@ class Connection:
         Raises:
             OSError: it is gone.
         """
-        self._outbox.extend(messages)
+        self._outbox.extend((message, ()) for message in messages)
         self.flush()
 
-    def tell(self, message: Message) -> None:
-        """Tell it one more thing.
+    def tell(self, message: Message, descriptors: Sequence[int] = ()) -> None:
+        """Tell it one more thing, and give it copies of `descriptors` with it.
 
         Raises:
             OSError: it is gone, or has not read for long.
         """
         if len(self._outbox) >= _UNREAD:
             raise BrokenPipeError("it does not read what it is told")
-        self.say((message,))
+        self._outbox.append((message, tuple(map(os.dup, descriptors))))
+        self.flush()
 
     def flush(self) -> None:
         while self._outbox:
+            message, descriptors = self._outbox[0]
             try:
-                send(self.socket, self._outbox[0])
+                send(self.socket, message, descriptors)
             except BlockingIOError:
                 return
             self._outbox.popleft()
+            close_all(descriptors)
+
+    def close(self) -> None:
+        self.socket.close()
+        for _, descriptors in self._outbox:
+            close_all(descriptors)
 
     @property
     def events(self) -> int:
@@ -71,10 +79,12 @@ class Connections:
         listener: socket.socket,
         selector: selectors.BaseSelector,
         obey: Callable[[Connection, AnyMessage, list[int]], None],
+        on_left: Callable[[Connection], None],
     ) -> None:
         self._listener = listener
         self._selector = selector
         self._obey = obey
+        self._on_left = on_left
         self._open: set[Connection] = set()
         self._greeted: set[Connection] = set()
         listener.setblocking(False)
@@ -86,11 +96,19 @@ class Connections:
 
     def tell_all(self, message: Message) -> None:
         for connection in list(self._greeted):
-            try:
-                connection.tell(message)
-                self._watch(connection)
-            except OSError as exc:
-                self._drop(connection, exc)
+            self.tell(connection, message)
+
+    def tell(
+        self, connection: Connection, message: Message, descriptors: Sequence[int] = ()
+    ) -> None:
+        """Tell one of them, if it is still there."""
+        if connection not in self._open:
+            return
+        try:
+            connection.tell(message, descriptors)
+            self._watch(connection)
+        except OSError as exc:
+            self._drop(connection, exc)
 
     def _accept(self, _events: int) -> None:
         try:
@@ -150,7 +168,8 @@ class Connections:
         self._open.remove(connection)
         self._greeted.discard(connection)
         self._selector.unregister(connection.socket)
-        connection.socket.close()
+        connection.close()
+        self._on_left(connection)
 
 
 def _peer_uid(peer: socket.socket) -> int:

@@ -16,3 +16,9 @@ class StartRefused(ProcessError):
 
 class SupervisorUnavailable(ProcessError):
     """No supervisor answers, or the one that did is gone; its containers died with it."""
+
+
+class NotRunning(ProcessError):
+    """What somebody wanted into does not run."""
+
+    retryable = False

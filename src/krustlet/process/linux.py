@@ -19,6 +19,8 @@ _NAME_BYTES: Final = 15
 _SYS_CLOSE_RANGE: Final = 436  # on every architecture
 _LAST_DESCRIPTOR: Final = 0xFFFF_FFFF
 
+_TIOCSCTTY: Final = 0x540E  # on every architecture that wasm is compiled for
+
 _SIGINFO_BYTES: Final = 128  # of `struct signalfd_siginfo`, which starts with the signal's number
 _SIGNAL_NUMBER_BYTES: Final = 4
 
@@ -30,6 +32,8 @@ _prctl_name = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, use_
 )
 _syscall = _libc.syscall
 _syscall.argtypes = (ctypes.c_long, *[ctypes.c_ulong] * 3)
+_ioctl = _libc.ioctl
+_ioctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_int)
 _signalfd = _libc.signalfd
 _signalfd.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_int)
 _sigprocmask = _libc.sigprocmask
@@ -93,6 +97,12 @@ def set_name(name: str) -> None:
 def die_with_parent() -> None:
     """Be killed when the parent ends; its end before this call is for the caller to find out."""
     _checked(_prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def take_terminal(descriptor: int) -> None:
+    """Be in a session of one's own that this terminal controls: it then knows whom to interrupt."""
+    os.setsid()
+    _checked(_ioctl(descriptor, _TIOCSCTTY, 0), "ioctl(TIOCSCTTY)")
 
 
 def give_up_new_privileges() -> None:

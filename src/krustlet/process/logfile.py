@@ -6,12 +6,12 @@ Source: the CRI log format, `<RFC 3339 time> stdout|stderr F|P <text>`, one entr
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from krustlet.process.logfiles import LogFiles
 from krustlet.process.logwatch import following
 
 _CHUNK_BYTES: Final = 256 * 1024
@@ -49,6 +49,8 @@ def parse_entry(line: bytes) -> LogEntry:
 async def follow_log(path: Path, *, ended: asyncio.Event) -> AsyncIterator[list[LogEntry]]:
     """The log's entries as they are written, until `ended` is set and all were read.
 
+    They begin with the oldest that is kept, and go on in each file that the log is begun anew in.
+
     What a log pump tore when it was killed, or the disk was full, is left out.
 
     Args:
@@ -60,38 +62,27 @@ async def follow_log(path: Path, *, ended: asyncio.Event) -> AsyncIterator[list[
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     async with following(path.parent, ended=ended) as changes:
-        with contextlib.ExitStack() as stack:
-            reader = _Reader(path, stack)
+        with LogFiles(path) as files:
+            begun = b""
             while True:
                 over = ended.is_set()  # asked before reading: what came until then is read below
-                for entries in reader.new_entries():
-                    yield entries
+                for chunk in _new_chunks(files):
+                    *lines, begun = (begun + chunk).split(b"\n")
+                    if entries := list(_entries(lines)):
+                        yield entries
                 if over:
                     return
                 await changes.wait()
 
 
-class _Reader:
-    def __init__(self, path: Path, stack: contextlib.ExitStack) -> None:
-        self._path = path
-        self._stack = stack
-        self._file: FileIO | None = None
-        self._begun = b""
-
-    def new_entries(self) -> Iterator[list[LogEntry]]:
-        for chunk in self._new_chunks():
-            *lines, self._begun = (self._begun + chunk).split(b"\n")
-            if entries := list(_entries(lines)):
-                yield entries
-
-    def _new_chunks(self) -> Iterator[bytes]:
-        if self._file is None:
-            try:
-                self._file = self._stack.enter_context(self._path.open("rb", buffering=0))
-            except FileNotFoundError:
-                return
-        while chunk := self._file.read(_CHUNK_BYTES):
+def _new_chunks(files: LogFiles) -> Iterator[bytes]:
+    if not files.open():
+        return
+    while True:
+        while chunk := files.read(_CHUNK_BYTES):
             yield chunk
+        if not files.look_on():
+            return
 
 
 def _entries(lines: list[bytes]) -> Iterator[LogEntry]:

@@ -1,7 +1,7 @@
-"""Keep a log pump alive, and hand it what containers print.
+"""Keep a log pump alive, and hand it what containers print, and who wants a copy of it.
 
 Owns the pump's process. The pump holds no state worth keeping: whoever takes its place is handed
-every pipe that has not ended.
+every pipe that has not ended. Copies end with the pump that made them.
 """
 
 import os
@@ -11,18 +11,35 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NoReturn
 
 from krustlet.process import child, logpump
 from krustlet.process.containers import Container
-from krustlet.process.messages import Drained, ProtocolError, Pump, receive, send
+from krustlet.process.messages import (
+    Drained,
+    ProtocolError,
+    Pump,
+    Tee,
+    close_all,
+    receive,
+    send,
+)
 from krustlet.process.notes import note
 
 _NAME: Final = "krustlet-logpump"
 _PAUSE_S: Final = 0.1  # a pump that cannot live must not keep us from all else
 _LAST_WORDS_S: Final = 2.0
+_MOST_WANTED_COPIES: Final = 100  # while the pump hangs; each holds descriptors
 _NEVER: Final = float("inf")
+
+
+class _WantedCopy:
+    """Who waits for the pump to be told of him."""
+
+    def __init__(self, container_id: str) -> None:
+        self.message = Tee(container_id)
+        self.descriptors: list[int] = []
 
 
 class LogKeeper:
@@ -34,7 +51,7 @@ class LogKeeper:
         self._selector = selector
         self._on_drained = on_drained
         self._channel: socket.socket | None = None
-        self._waiting: deque[Container] = deque()
+        self._waiting: deque[Container | _WantedCopy] = deque()
         self._started_at = 0.0
         self.pid = 0
         self.due_at = _NEVER
@@ -61,12 +78,36 @@ class LogKeeper:
         ours.setblocking(False)
         self._channel = ours
         self._selector.register(ours, selectors.EVENT_READ, self._serve)
-        self._waiting = deque(containers)
+        self._waiting = deque([*containers, *self._wanted_copies()])
         self._hand_over()
 
     def take(self, container: Container) -> None:
         """Have the container's output carried into its log."""
         self._waiting.append(container)
+        self._hand_over()
+
+    def tee(self, container_id: str, descriptors: Sequence[int]) -> None:
+        """Have the container's output copied from now on.
+
+        Where there is nothing to copy, or no pump that could, the copies end without a word.
+
+        Args:
+            container_id: taken before.
+            descriptors: pipes or sockets for stdout and stderr, of a terminal only the first is
+                used. They stay the caller's, who closes them.
+        """
+        if len(self._wanted_copies()) >= _MOST_WANTED_COPIES:
+            note(f"the log pump hangs, so that nobody can be attached to {container_id}")
+            return
+        wanted = _WantedCopy(container_id)
+        try:
+            for descriptor in descriptors:
+                wanted.descriptors.append(os.dup(descriptor))
+        except OSError as exc:
+            close_all(wanted.descriptors)
+            note(f"nobody can be attached to {container_id}: {exc}")
+            return
+        self._waiting.append(wanted)
         self._hand_over()
 
     def died(self) -> None:
@@ -79,6 +120,9 @@ class LogKeeper:
     def close(self) -> None:
         """End the pump, once it has written what it holds. All pipes have ended."""
         self._close_channel()
+        for wanted in self._wanted_copies():
+            close_all(wanted.descriptors)
+        self._waiting.clear()
         if not self.pid:
             return
         ended = os.pidfd_open(self.pid)
@@ -99,16 +143,31 @@ class LogKeeper:
 
     def _hand_over(self) -> None:
         while self._channel is not None and self._waiting:
-            container = self._waiting[0]
-            if container.streams and not container.drained:
-                try:
-                    send(self._channel, Pump(container.id, container.launch.log), container.streams)
-                except BlockingIOError:
-                    break
-                except OSError:
-                    return  # it died; the signal that says so is on its way
+            try:
+                self._hand_over_one(self._channel, self._waiting[0])
+            except BlockingIOError:
+                break
+            except OSError:
+                return  # it died; the signal that says so is on its way
             self._waiting.popleft()
         self._watch()
+
+    def _hand_over_one(self, pump: socket.socket, wanted: Container | _WantedCopy) -> None:
+        if isinstance(wanted, _WantedCopy):
+            send(pump, wanted.message, wanted.descriptors)
+            close_all(wanted.descriptors)
+        elif wanted.streams and not wanted.drained:
+            launch = wanted.launch
+            message = Pump(
+                wanted.id,
+                launch.log,
+                max_bytes=launch.log_max_bytes,
+                max_files=launch.log_max_files,
+            )
+            send(pump, message, wanted.streams)
+
+    def _wanted_copies(self) -> list[_WantedCopy]:
+        return [each for each in self._waiting if isinstance(each, _WantedCopy)]
 
     def _watch(self) -> None:
         if self._channel is None:

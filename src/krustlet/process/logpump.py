@@ -1,25 +1,27 @@
-"""Carry what containers print into log files of the CRI format.
+"""Carry what containers print into log files of the CRI format, and to who is attached.
 
-Owns the log files while their containers run. A process of its own, forked by the supervisor, so
-that a chatty guest delays no start and no stop. It holds no state worth keeping: the supervisor
-keeps the pipes' read ends too, and hands them to the next pump if this one dies.
+A process of its own, forked by the supervisor, so that a chatty guest delays no start and no stop.
+It holds no state worth keeping: the supervisor keeps the pipes' read ends too, and hands them to
+the next pump if this one dies. Who was attached sees the end then.
 """
 
+import contextlib
+import errno
 import os
 import selectors
 import signal
 import socket
-import time
+from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from krustlet.process.messages import Drained, Pump, close_all, receive, send
+from krustlet.process.logcopies import Copy
+from krustlet.process.loglines import Lines
+from krustlet.process.logwriter import Log
+from krustlet.process.messages import AnyMessage, Drained, Pump, Tee, close_all, receive, send
 from krustlet.process.notes import note
 
 _CHUNK_BYTES: Final = 64 * 1024  # what a pipe holds
-_LONGEST_LINE_BYTES: Final = 16 * 1024  # containerd's limit too; longer ones are tagged partial
 _UMASK: Final = 0o022  # other programs of this node collect logs
-_FULL: Final = b"F"
-_PARTIAL: Final = b"P"
 _STREAMS: Final = (b"stdout", b"stderr")
 
 
@@ -29,7 +31,40 @@ def main(supervisor: socket.socket) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)  # ends with the supervisor, not with its terminal
     os.umask(_UMASK)
     LogPump(supervisor).run()
-    os._exit(0)
+    os._exit(0)  # and let go of whoever has not read yet what he was to get
+
+
+class Stream:
+    """A pipe or a terminal that a container prints to, and where that goes."""
+
+    def __init__(self, container_id: str, descriptor: int, lines: Lines, log: Log) -> None:
+        self.container_id = container_id
+        self.descriptor = descriptor
+        self.lines = lines
+        self.log = log
+        self.copies: list[Copy] = []
+
+    def read(self) -> bytes:
+        """What was printed; empty at the end."""
+        try:
+            return os.read(self.descriptor, _CHUNK_BYTES)
+        except OSError as exc:
+            if exc.errno != errno.EIO:  # which is how a terminal ends
+                note(f"the output of {self.container_id} cannot be read: {exc}")
+            return b""
+
+    def take(self, chunk: bytes) -> None:
+        self.log.write(self.lines.split(chunk))
+        if self.copies:
+            for copy in self.copies:
+                copy.add(chunk)
+            self.copies = [copy for copy in self.copies if copy.is_open]
+
+    def end(self) -> None:
+        self.log.write(self.lines.rest())
+        for copy in self.copies:
+            copy.end()
+        os.close(self.descriptor)
 
 
 class LogPump:
@@ -39,145 +74,98 @@ class LogPump:
         self._supervisor = supervisor
         self._selector = selectors.DefaultSelector()
         self._supervised = True
+        self._streams: dict[str, list[Stream | None]] = {}  # of each container; None has ended
 
     def run(self) -> None:
+        self._supervisor.setblocking(False)
         self._selector.register(self._supervisor, selectors.EVENT_READ, None)
-        while self._supervised or self._selector.get_map():
-            for key, _ in self._selector.select():
+        while self._supervised or self._streams:
+            for key, events in self._selector.select():
                 if isinstance(key.data, Stream):
                     self._carry(key.data)
+                elif isinstance(key.data, Copy):
+                    key.data.serve(events)
                 else:
                     self._obey()
 
+    def close(self) -> None:
+        """Let go of those who have not read what they were to get."""
+        for key in list(self._selector.get_map().values()):
+            if isinstance(key.data, Copy):
+                key.data.close()
+        self._selector.close()
+
     def _obey(self) -> None:
-        received = receive(self._supervisor)
-        if received is None:
-            self._supervised = False
-            self._selector.unregister(self._supervisor)
-            return
-        message, descriptors = received
-        if not isinstance(message, Pump):
-            raise TypeError(f"a log pump was told {message!r}")
-        if len(descriptors) != len(_STREAMS):
+        """Do all that was said until now."""
+        while self._supervised:
+            try:
+                received = receive(self._supervisor)
+            except BlockingIOError:
+                return
+            if received is None:
+                self._supervised = False
+                self._selector.unregister(self._supervisor)
+                return
+            self._do(*received)
+
+    def _do(self, message: AnyMessage, descriptors: list[int]) -> None:
+        if isinstance(message, Pump):
+            self._pump(message, descriptors)
+        elif isinstance(message, Tee):
+            self._tee(message.id, descriptors)
+        else:
             close_all(descriptors)
-            raise TypeError(f"{len(descriptors)} pipes came with {message!r}")
-        log = Log(message.id, message.log)
-        for name, descriptor in zip(_STREAMS, descriptors, strict=True):
-            stream = Stream(descriptor, name, log)
+            raise TypeError(f"a log pump was told {message!r}")
+
+    def _pump(self, wanted: Pump, descriptors: Sequence[int]) -> None:
+        if not 1 <= len(descriptors) <= len(_STREAMS):
+            close_all(descriptors)
+            raise TypeError(f"{len(descriptors)} pipes came with {wanted!r}")
+        log = Log(wanted.id, wanted.log, max_bytes=wanted.max_bytes, max_files=wanted.max_files)
+        streams = self._streams[wanted.id] = []
+        is_terminal = len(descriptors) == 1
+        for name, descriptor in zip(_STREAMS, descriptors, strict=False):
+            lines = Lines(name, is_terminal=is_terminal)
+            stream = Stream(wanted.id, descriptor, lines, log)
+            streams.append(stream)
             self._selector.register(descriptor, selectors.EVENT_READ, stream)
 
-    def _carry(self, stream: "Stream") -> None:
-        chunk = os.read(stream.descriptor, _CHUNK_BYTES)
+    def _tee(self, container_id: str, descriptors: Sequence[int]) -> None:
+        """Copy each stream to its descriptor; one that has ended has nothing more to tell."""
+        streams = self._streams.get(container_id, [])
+        for number, descriptor in enumerate(descriptors):
+            stream = streams[number] if number < len(streams) else None
+            if stream is None:
+                os.close(descriptor)
+                continue
+            try:
+                copy = Copy(descriptor, self._selector, container_id=container_id)
+            except OSError as exc:
+                note(f"the output of {container_id} cannot be copied: {exc}")
+                os.close(descriptor)
+                continue
+            stream.copies.append(copy)
+
+    def _carry(self, stream: Stream) -> None:
+        chunk = stream.read()
+        self._obey()  # who was attached before this was printed gets it, too
         if chunk:
-            stream.log.write(stream.split(chunk))
+            stream.take(chunk)
             return
-        stream.log.write(stream.rest())
         self._selector.unregister(stream.descriptor)
-        os.close(stream.descriptor)
-        stream.log.streams -= 1
-        if stream.log.streams == 0:
+        stream.end()
+        streams = self._streams[stream.container_id]
+        streams[streams.index(stream)] = None
+        if not any(streams):
+            del self._streams[stream.container_id]
             stream.log.close()
             if self._supervised:
-                self._tell(Drained(stream.log.id))
+                self._tell(Drained(stream.container_id))
 
     def _tell(self, message: Drained) -> None:
+        self._supervisor.setblocking(True)  # it always listens, and has to hear this
         try:
-            send(self._supervisor, message)
-        except (BrokenPipeError, ConnectionResetError):
-            self._supervised = False
-
-
-class Log:
-    """A log file. What cannot be written is dropped: a full disk must not stop the guests."""
-
-    def __init__(self, container_id: str, path: str) -> None:
-        self.id = container_id
-        self.streams = len(_STREAMS)
-        self._path = path
-        self._descriptor: int | None = None
-        self._torn = False
-        self._complained = False
-        self.write(b"")  # a container that prints nothing has a log, too
-
-    def write(self, data: bytes) -> None:
-        """Append whole lines. Where that fails in the middle of one, the next begins on its own."""
-        try:
-            if self._descriptor is None:
-                self._descriptor = self._open()
-            if self._torn and data:
-                data = b"\n" + data
-            while data:
-                written = os.write(self._descriptor, data)
-                self._torn = not data.endswith(b"\n", 0, written)
-                data = data[written:]
-        except OSError as exc:
-            if not self._complained:
-                self._complained = True
-                note(f"the log of {self.id} loses lines: {exc}")
-
-    def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-
-    def _open(self) -> int:
-        os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        descriptor = os.open(self._path, flags, 0o640)
-        # Our predecessor may have been killed in the middle of a line.
-        size = os.lseek(descriptor, 0, os.SEEK_END)
-        self._torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        return descriptor
-
-
-class Stream:
-    """One pipe, and the beginning of a line whose end has not come yet."""
-
-    def __init__(self, descriptor: int, name: bytes, log: Log) -> None:
-        self.descriptor = descriptor
-        self.log = log
-        self._name = name
-        self._begun = b""
-
-    def split(self, chunk: bytes) -> bytes:
-        """The log lines that `chunk` completes."""
-        *lines, self._begun = (self._begun + chunk).split(b"\n")
-        entries = self._entries(lines) if lines else b""
-        if len(self._begun) > _LONGEST_LINE_BYTES:
-            *pieces, self._begun = _pieces(self._begun)
-            entries += b"".join(self._partial(piece) for piece in pieces)
-        return entries
-
-    def rest(self) -> bytes:
-        """The last line, when the stream ended in the middle of it."""
-        begun, self._begun = self._begun, b""
-        return self._partial(begun) if begun else b""
-
-    def _entries(self, lines: list[bytes]) -> bytes:
-        head = self._head(_FULL)
-        if max(map(len, lines)) <= _LONGEST_LINE_BYTES:
-            return head + (b"\n" + head).join(lines) + b"\n"
-        entries = []
-        for line in lines:
-            *pieces, last = _pieces(line)
-            entries += [self._partial(piece) for piece in pieces]
-            entries.append(head + last + b"\n")
-        return b"".join(entries)
-
-    def _partial(self, piece: bytes) -> bytes:
-        return self._head(_PARTIAL) + piece + b"\n"
-
-    def _head(self, tag: bytes) -> bytes:
-        return timestamp(time.time_ns()) + b" " + self._name + b" " + tag + b" "
-
-
-def _pieces(line: bytes) -> list[bytes]:
-    """`line` cut into what fits an entry; one piece at least."""
-    starts = range(0, max(len(line), 1), _LONGEST_LINE_BYTES)
-    return [line[start : start + _LONGEST_LINE_BYTES] for start in starts]
-
-
-def timestamp(at_ns: int) -> bytes:
-    """RFC 3339 in UTC with nine digits always, so that lines sort as text."""
-    seconds, nanoseconds = divmod(at_ns, 1_000_000_000)
-    when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return b"%s.%09dZ" % (when.encode("ascii"), nanoseconds)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # we shall see its end
+                send(self._supervisor, message)
+        finally:
+            self._supervisor.setblocking(False)

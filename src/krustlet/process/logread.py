@@ -1,19 +1,19 @@
 """Read a log as somebody asked for it: once, or for as long as the container writes.
 
-Owns the open file of one reader. Leaves the meaning of entries to `logtext.py`, where to begin to
-`logtail.py`, and hearing of changes to `logwatch.py`. Reads in the event loop, as what was written
-lately is in memory, in steps so small that others have their turn.
+Leaves the files of a log, which is begun anew now and then, to `logfiles.py`, the meaning of
+entries to `logtext.py`, where to begin to `logtail.py`, and hearing of changes to `logwatch.py`.
+Reads in the event loop, as what was written lately is in memory, in steps so small that others have
+their turn.
 """
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import AsyncGenerator, Iterator
-from io import FileIO
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final, TypeAlias
 
+from krustlet.process.logfiles import LogFiles
 from krustlet.process.logtail import find_tail
 from krustlet.process.logtext import LogOptions, LogText
 from krustlet.process.logwatch import following
@@ -50,10 +50,11 @@ async def read_log(
 
 
 async def _read(path: Path, options: LogOptions) -> Pieces:
-    with _Reader(path, options) as reader:
+    with LogFiles(path) as files:
+        reader = _Reader(files, options)
         if not await reader.begin():
             return
-        for piece in reader.pieces(until=reader.size()):  # later words are not asked for
+        for piece in reader.pieces(until=files.left()):  # later words are not asked for
             if piece:
                 yield piece
             await asyncio.sleep(0)
@@ -64,11 +65,12 @@ async def _read(path: Path, options: LogOptions) -> Pieces:
 async def _follow(path: Path, options: LogOptions, ended: asyncio.Event) -> Pieces:
     path.parent.mkdir(parents=True, exist_ok=True)
     async with following(path.parent, ended=ended) as changes:
-        with _Reader(path, options) as reader:
+        with LogFiles(path) as files:
+            reader = _Reader(files, options)
             while True:
                 over = ended.is_set()  # asked before reading: what came until then is read below
                 if await reader.begin():
-                    for piece in reader.pieces():
+                    for piece in reader.new_pieces():
                         if piece:
                             yield piece
                         await asyncio.sleep(0)
@@ -80,21 +82,14 @@ async def _follow(path: Path, options: LogOptions, ended: asyncio.Event) -> Piec
 
 
 class _Reader:
-    """The open file, and what of it has been read."""
+    """What of a log has been read, and how it is shown."""
 
-    def __init__(self, path: Path, options: LogOptions) -> None:
-        self._path = path
+    def __init__(self, files: LogFiles, options: LogOptions) -> None:
+        self._files = files
         self._options = options
-        self._file: FileIO | None = None
+        self._has_begun = False
         self._text = LogText(options)
         self._grew_at = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
 
     @property
     def holds(self) -> bool:
@@ -102,32 +97,32 @@ class _Reader:
         return self._text.holds
 
     async def begin(self) -> bool:
-        """Open the file and stand where the wanted part begins; whether there is a file."""
-        if self._file is None:
-            try:
-                self._file = self._path.open("rb", buffering=0)
-            except FileNotFoundError:
-                return False
-            if (lines := self._options.tail_lines) is not None:
-                place = await find_tail(self._file, self.size(), lines)
-                self._file.seek(place.offset)
-                self._text = LogText(self._options, skip_lines=place.skip_lines)
+        """Open the log and stand where the wanted part begins; whether there is a log."""
+        if self._has_begun or not self._files.open():
+            return self._has_begun
+        self._has_begun = True
+        if (lines := self._options.tail_lines) is not None:
+            place = await find_tail(self._files, self._files.left(), lines)
+            self._files.skip(place.offset)
+            self._text = LogText(self._options, skip_lines=place.skip_lines)
+        elif (since_ns := self._options.since_ns) is not None:
+            self._files.skip_older(since_ns)
         return True
 
-    def size(self) -> int:
-        assert self._file is not None  # `begin` said so
-        return os.fstat(self._file.fileno()).st_size
-
-    def pieces(self, *, until: int | None = None) -> Iterator[bytes]:
-        """The text of each chunk, empty where nothing of it is wanted, up to where the file ends
-        by then, or up to `until`."""
-        assert self._file is not None
-        while True:
-            room = _CHUNK_BYTES if until is None else min(_CHUNK_BYTES, until - self._file.tell())
-            if not (chunk := self._file.read(max(room, 0))):
-                return
-            self._grew_at = time.monotonic()
+    def pieces(self, *, until: int) -> Iterator[bytes]:
+        """The text of each chunk of the next `until` bytes, empty where nothing is wanted of it."""
+        while chunk := self._files.read(min(_CHUNK_BYTES, until)):
+            until -= len(chunk)
             yield self._text.add(chunk)
+
+    def new_pieces(self) -> Iterator[bytes]:
+        """The text of each chunk up to where the log ends by then."""
+        while True:
+            while chunk := self._files.read(_CHUNK_BYTES):
+                self._grew_at = time.monotonic()
+                yield self._text.add(chunk)
+            if not self._files.look_on():
+                return
 
     def is_out_of_patience(self) -> bool:
         return self.holds and time.monotonic() - self._grew_at >= _PATIENCE_S

@@ -1,10 +1,10 @@
 """Find where the last lines of a log begin, reading it from its end and no more than it takes."""
 
 import asyncio
-import os
 from collections.abc import Sequence
-from io import FileIO
 from typing import Final, NamedTuple
+
+from krustlet.process.logfiles import LogFiles
 
 _BLOCK_BYTES: Final = 64 * 1024
 
@@ -20,7 +20,7 @@ class Place(NamedTuple):
     skip_lines: int
 
 
-async def find_tail(file: FileIO, size: int, lines: int) -> Place:
+async def find_tail(files: LogFiles, size: int, lines: int) -> Place:
     """The place that `lines` lines follow up to `size`, or the beginning where there are fewer.
 
     A line ends with its last piece, or with its stream. What is torn is no line.
@@ -30,7 +30,7 @@ async def find_tail(file: FileIO, size: int, lines: int) -> Place:
     wanted, end, rest, is_last = lines, size, b"", True
     while end > 0:
         start = max(end - _BLOCK_BYTES, 0)
-        block = os.pread(file.fileno(), end - start, start) + rest
+        block = files.pread(end - start, start) + rest
         begin = 0 if start == 0 else block.find(b"\n") + 1  # of the first entry that is all here
         entries = block[begin:].split(b"\n")[:-1]
         total = _count(block, entries, is_last=is_last)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from krustlet.process.logfile import LogEntry, parse_entry
-from krustlet.process.logpump import timestamp
+from krustlet.process.loglines import timestamp
 
 _HELD_BYTES: Final = 256 * 1024
 _LONGEST_ENTRY_BYTES: Final = 1024 * 1024  # many times what the pump writes

@@ -3,6 +3,11 @@
 One message is one packet of a `SOCK_SEQPACKET` Unix socket: msgpack, tagged by type; descriptors
 ride along by SCM_RIGHTS. Secrets never do: what a container is given travels in a sealed memfd
 that the supervisor hands on unread.
+
+Kubelets of later versions talk to supervisors of earlier ones, so what is here only grows: a field
+that is added has a default, and a message that is added is not sent to who speaks an older
+protocol. `Hello`, `Welcome`, `Known`, `Started`, `Ended`, `Stop`, `Forget` and `Quit` are what both
+have needed from the first, and are enough to see an older supervisor's containers to their ends.
 """
 
 import os
@@ -12,9 +17,9 @@ from typing import Final
 
 import msgspec
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 MAX_MESSAGE_BYTES: Final = 64 * 1024  # far above any message, below every kernel's socket buffer
-_MAX_DESCRIPTORS: Final = 4
+_MAX_DESCRIPTORS: Final = 4  # a payload and three streams
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
@@ -29,12 +34,27 @@ class Launch(msgspec.Struct, frozen=True):
         runner: `module:attribute` of a `Runner` that the supervisor has prepared.
         directory: where the supervisor records this container's life; made if absent.
         log: the CRI log file that stdout and stderr end up in; its directory is made if absent.
+        log_max_bytes: it is begun anew when it has grown to this.
+        log_max_files: that are kept of it, itself among them.
+        stdin: whether there is something to read, see `Attach`; with `stdin_once` it ends when the
+            first who attached to type leaves.
+        tty: stdin, stdout and stderr are one terminal.
+        terminating: a file to make in place of sending SIGTERM; empty for SIGTERM.
+        oom_file: where the kernel counts how often it ended a process for want of memory, as
+            `oom_kill <n>`; empty if it does not.
     """
 
     id: str
     runner: str
     directory: str
     log: str
+    log_max_bytes: int = 10 << 20
+    log_max_files: int = 5
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    terminating: str = ""
+    oom_file: str = ""
 
 
 class End(msgspec.Struct, frozen=True):
@@ -42,7 +62,8 @@ class End(msgspec.Struct, frozen=True):
 
     Attributes:
         code: the guest's own exit code, or 128 + the signal that ended it.
-        reason: `Completed`, `Error` or `StartError`: words of a terminated container status.
+        reason: `Completed`, `Error`, `OOMKilled`, `StartError`: words of a terminated container's
+            status.
         message: what the runner had to say, a trap's back-trace for one; may be empty.
         at: Unix seconds.
     """
@@ -73,6 +94,36 @@ class Stop(Message, frozen=True):
 
     id: str
     grace_s: float
+
+
+class Execute(Message, frozen=True):
+    """Run one more process beside a container, which it does not outlive, nor this connection.
+
+    Descriptors: its sealed payload, then stdin, stdout and stderr; or one terminal with `tty`.
+    Answered by `Started` or `Refused`, and later `Executed`, of `id`.
+    """
+
+    id: str
+    within: str
+    runner: str
+    tty: bool = False
+
+
+class Attach(Message, frozen=True):
+    """Have what a container prints copied, from now on, and be lent what it reads from.
+
+    Descriptors: where stdout and stderr are copied to. Answered by `Attached`, or `Refused`.
+    """
+
+    id: str
+    container: str
+    stdin: bool
+
+
+class EndInput(Message, frozen=True):
+    """Who typed into a container has left; matters where `stdin_once` holds."""
+
+    container: str
 
 
 class Forget(Message, frozen=True):
@@ -122,18 +173,43 @@ class Ended(Message, frozen=True):
     end: End
 
 
+class Executed(Message, frozen=True):
+    """What an `Execute` started is over."""
+
+    id: str
+    end: End
+
+
+class Attached(Message, frozen=True):
+    """Answers `Attach`; where it was asked for and there is one, the container's stdin to write to
+    comes along: a pipe, or its terminal."""
+
+    id: str
+    tty: bool
+
+
 # supervisor ↔ log pump -----------------------------------------------------------------------
 
 
 class Pump(Message, frozen=True):
-    """Carry two pipes (stdout, stderr: the descriptors riding along) into a log until both end."""
+    """Carry the descriptors that ride along into a log until they end: the pipes of stdout and
+    stderr, or one terminal. The file is begun anew at `max_bytes`; `max_files` of them are kept."""
 
     id: str
     log: str
+    max_bytes: int = 10 << 20
+    max_files: int = 5
+
+
+class Tee(Message, frozen=True):
+    """Copy what a container prints, as it is and from now on, to the descriptors that ride along:
+    one for each of its streams. They are closed when these end, or are not read for long."""
+
+    id: str
 
 
 class Drained(Message, frozen=True):
-    """Both pipes have ended and all they held is in the log."""
+    """All of its pipes have ended and what they held is in the log."""
 
     id: str
 
@@ -142,6 +218,9 @@ AnyMessage = (
     Hello
     | Start
     | Stop
+    | Execute
+    | Attach
+    | EndInput
     | Forget
     | Quit
     | Welcome
@@ -149,7 +228,10 @@ AnyMessage = (
     | Started
     | Refused
     | Ended
+    | Executed
+    | Attached
     | Pump
+    | Tee
     | Drained
 )
 

@@ -64,15 +64,16 @@ _encode = msgspec.msgpack.Encoder().encode
 decode_report = msgspec.msgpack.Decoder(Report).decode
 
 
-def import_runner(path: str) -> Runner:
-    """The runner at `module:attribute`, made.
+def import_runner(spec: str) -> Runner:
+    """The runner at `module:attribute`, made; of `module:attribute=text`, made with `text`.
 
     Raises:
         ImportError: no such module, or the module has no such attribute.
     """
+    path, has_text, text = spec.partition("=")
     module, _, attribute = path.partition(":")
     try:
         make = getattr(importlib.import_module(module), attribute)
     except AttributeError as exc:
         raise ImportError(f"runner {path!r}: {exc}") from exc
-    return cast(Runner, make())
+    return cast(Runner, make(text) if has_text else make())

@@ -19,7 +19,7 @@ import msgspec
 from krustlet.base import make_private_directory
 from krustlet.process.errors import SupervisorUnavailable
 
-_SOCKET: Final = "supervisor.sock"
+_SOCKET: Final = ".sock"
 _LOG: Final = "supervisor.log"
 _BACKLOG: Final = 128
 # The supervisor's descriptor numbers: above those that its children use, see `child`.
@@ -37,21 +37,31 @@ class SupervisorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         directory: private to this node or run; holds the socket and the supervisor's own log.
-        runners: what it prepares, each `module:attribute`.
+        generation: names what it is made of. A supervisor of another generation keeps what it runs,
+            and starts nothing more.
+        runners: what it prepares, each `module:attribute`, or `module:attribute=text`.
         import_paths: where to look for runners besides the installed packages.
         scratch: set for a supervisor that must not outlive this process: it then ends with us,
-            however we end, and removes this directory.
+            however we end, and removes this directory; `groups`, those of control groups, go with
+            it.
     """
 
     directory: Path
+    generation: str = "supervisor"
     runners: Sequence[str]
     import_paths: Sequence[str] = ()
     scratch: Path | None = None
+    groups: Sequence[str] = ()
 
     @property
     def log(self) -> Path:
         """Where the supervisor and the log pump write what nobody asked for."""
         return self.directory / _LOG
+
+    @property
+    def socket(self) -> str:
+        """The name of its socket in the directory."""
+        return self.generation + _SOCKET
 
 
 class Zygote:
@@ -104,8 +114,8 @@ class Zygote:
             self._pidfd = -1
 
 
-def dial(directory: Path) -> socket.socket | None:
-    """A connection to the supervisor of `directory`; None if there is none.
+def dial(settings: SupervisorSettings) -> socket.socket | None:
+    """A connection to the supervisor of `settings`; None if there is none.
 
     Raises:
         SupervisorUnavailable: there is one, and it does not take connections.
@@ -114,8 +124,8 @@ def dial(directory: Path) -> socket.socket | None:
     connection = _socket()
     connection.setblocking(False)
     try:
-        with _short(directory) as short:
-            connection.connect(f"{short}/{_SOCKET}")
+        with _short(settings.directory) as short:
+            connection.connect(f"{short}/{settings.socket}")
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None
@@ -128,6 +138,17 @@ def dial(directory: Path) -> socket.socket | None:
     return connection
 
 
+def other_generations(settings: SupervisorSettings) -> list[str]:
+    """Those in the directory that there may be a supervisor of."""
+    names = {path.name for path in settings.directory.glob(f"*{_SOCKET}")}
+    return sorted(name.removesuffix(_SOCKET) for name in names - {settings.socket})
+
+
+def bury(settings: SupervisorSettings) -> None:
+    """Remove the socket of a supervisor that there is none of."""
+    (settings.directory / settings.socket).unlink(missing_ok=True)
+
+
 def spawn(settings: SupervisorSettings) -> Zygote:
     """Start a supervisor on a socket that listens already, so that nobody waits for it to.
 
@@ -135,7 +156,7 @@ def spawn(settings: SupervisorSettings) -> Zygote:
         OSError: the directory cannot be used, or no process can be started.
     """
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_listen(settings.directory))
+        listener = stack.enter_context(_listen(settings))
         errors = stack.enter_context(settings.log.open("ab"))
         inherited = {_LISTENER: listener.fileno()}
         ours = None
@@ -178,13 +199,16 @@ def only_one(directory: Path) -> Iterator[None]:
 
 
 def _command(settings: SupervisorSettings) -> list[str]:
-    command = [sys.executable, "-I", "-c", _START, "--listen-fd", str(_LISTENER)]
+    command = [sys.executable, "-I", "-c", _START, "--directory", str(settings.directory)]
+    command += ["--listen-fd", str(_LISTENER)]
     for runner in settings.runners:
         command += ["--runner", runner]
     for path in settings.import_paths:
         command += ["--path", path]
     if settings.scratch is not None:
         command += ["--owner-fd", str(_OWNER), "--scratch", str(settings.scratch)]
+        for group in settings.groups:
+            command += ["--group", group]
     return command
 
 
@@ -194,13 +218,13 @@ def _high(stack: contextlib.ExitStack, descriptor: int) -> int:
     return copy
 
 
-def _listen(directory: Path) -> socket.socket:
-    path = directory / _SOCKET
+def _listen(settings: SupervisorSettings) -> socket.socket:
+    path = settings.directory / settings.socket
     path.unlink(missing_ok=True)
     listener = _socket()
     try:
-        with _short(directory) as short:
-            listener.bind(f"{short}/{_SOCKET}")
+        with _short(settings.directory) as short:
+            listener.bind(f"{short}/{settings.socket}")
         path.chmod(0o600)
         listener.listen(_BACKLOG)
     except OSError:

@@ -6,14 +6,13 @@ thread would make `fork` unsafe. Everything a child may need is imported before 
 what a container is given passes through unread, in a sealed memfd.
 
 With `--owner-fd` it lives no longer than whoever holds the other end of that pipe: it then kills
-the containers, removes the `--scratch` directory and ends.
+the containers, removes the `--scratch` directory and each control `--group`, and ends.
 """
 
 import argparse
 import os
 import resource
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -21,14 +20,18 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from krustlet.process import child, heap, linux
+from krustlet.process import child, heap, linux, raising, scratch
 from krustlet.process.connections import Connection, Connections
-from krustlet.process.containers import Container, Launcher
+from krustlet.process.containers import Container
+from krustlet.process.launcher import Launcher
 from krustlet.process.logkeeper import LogKeeper
 from krustlet.process.messages import (
     PROTOCOL,
     AnyMessage,
+    Attach,
     Ended,
+    EndInput,
+    Execute,
     Forget,
     Hello,
     Launch,
@@ -41,10 +44,12 @@ from krustlet.process.messages import (
     Welcome,
 )
 from krustlet.process.runner import Runner, import_runner
+from krustlet.process.visits import Visits
 
 _NAME: Final = "krustlet-supervisor"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 _DRAIN_S: Final = 2.0  # an end is reported this late at most when its log does not get written
+_ENDING: Final = "the supervisor is ending"
 _KEPT_DESCRIPTORS: Final = 64  # no container may have these: see `Launcher`
 
 
@@ -57,10 +62,11 @@ class Supervisor:
         self._containers: dict[str, Container] = {}
         self._by_pid: dict[int, Container] = {}
         self._due: dict[str, Container] = {}  # those with a deadline
-        self._kubelets = Connections(listener, self._selector, self._obey)
+        self._kubelets = Connections(listener, self._selector, self._obey, self._left)
         self._logs = LogKeeper(self._selector, on_drained=self._on_drained)
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._launcher = Launcher(last_descriptor=most - _KEPT_DESCRIPTORS)
+        self._visits = Visits(self._launcher, self._logs, self._kubelets.tell)
         self._signals = linux.open_signals(_SIGNALS)
         self._quitting = False
 
@@ -70,7 +76,7 @@ class Supervisor:
         if owner is not None:
             self._selector.register(owner, selectors.EVENT_READ, lambda _: self._owner_gone(owner))
         self._logs.start(())
-        while not (self._quitting and not self._by_pid and not self._due):
+        while not self._quitting or self._by_pid or self._due or self._visits:
             for key, events in self._selector.select(self._next_deadline_s()):
                 key.data(events)
             self._meet_deadlines()
@@ -95,10 +101,13 @@ class Supervisor:
                 self._logs.died()
             elif container := self._by_pid.pop(pid, None):
                 container.exited(os.waitstatus_to_exitcode(status), time.time())
+                self._visits.end_within(container)
                 container.record_end()
                 container.due_at = time.monotonic() + _DRAIN_S
                 self._due[container.id] = container
                 self._report_if_over(container)
+            else:
+                self._visits.exited(pid, os.waitstatus_to_exitcode(status), time.time())
 
     def _owner_gone(self, owner: int) -> None:
         self._selector.unregister(owner)  # it stays readable for ever
@@ -108,6 +117,7 @@ class Supervisor:
         self._quitting = True
         for container in self._by_pid.values():
             os.kill(container.pid, signal.SIGKILL)
+        self._visits.end_all()
 
     # deadlines --------------------------------------------------------------------------------
 
@@ -141,10 +151,30 @@ class Supervisor:
                 self._stop(container_id, grace_s)
             case Forget(id=container_id):
                 self._forget(container_id)
+            case Execute() if self._quitting:
+                self._kubelets.tell(kubelet, Refused(message.id, _ENDING))
+            case Execute():
+                self._visits.execute(
+                    kubelet,
+                    message,
+                    descriptors,
+                    container=self._containers.get(message.within),
+                    runners=self._runners,
+                    at=time.time(),
+                )
+            case Attach():
+                container = self._containers.get(message.container)
+                self._visits.attach(kubelet, message, descriptors, container=container)
+            case EndInput():
+                if (container := self._containers.get(message.container)) is not None:
+                    self._visits.end_input(container)
             case Quit():
                 self._quit()
             case _:
                 raise ProtocolError(f"not for a supervisor: {type(message).__name__}")
+
+    def _left(self, kubelet: Connection) -> None:
+        self._visits.left(kubelet, self._containers)
 
     # containers -------------------------------------------------------------------------------
 
@@ -158,7 +188,7 @@ class Supervisor:
 
     def _launch(self, launch: Launch, descriptors: Sequence[int]) -> Container:
         if self._quitting:
-            raise _Refusal("the supervisor is ending")
+            raise _Refusal(_ENDING)
         if launch.id in self._containers:
             raise _Refusal("a container of this id is known already")
         if (runner := self._runners.get(launch.runner)) is None:
@@ -172,11 +202,13 @@ class Supervisor:
 
     def _stop(self, container_id: str, grace_s: float) -> None:
         container = self._containers.get(container_id)
-        if container is None or container.end is not None:
+        if container is None:
+            self._visits.stop(container_id)
+            return
+        if container.end is not None:
             return
         if not container.stopping:
-            container.stopping = True
-            os.kill(container.pid, signal.SIGTERM)
+            container.ask_to_end()
         container.due_at = min(container.due_at, time.monotonic() + grace_s)
         self._due[container_id] = container
 
@@ -211,11 +243,13 @@ class _Refusal(Exception):
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=_NAME, allow_abbrev=False)
+    parser.add_argument("--directory", metavar="DIR", help="whose it is, for people to see")
     parser.add_argument("--listen-fd", type=int, required=True)
     parser.add_argument("--runner", action="append", default=[], metavar="MODULE:ATTRIBUTE")
     parser.add_argument("--path", action="append", default=[], metavar="DIR")
     parser.add_argument("--owner-fd", type=int)
     parser.add_argument("--scratch", metavar="DIR")
+    parser.add_argument("--group", action="append", default=[], metavar="DIR")
     return parser.parse_args(arguments)
 
 
@@ -238,13 +272,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runners = {path: import_runner(path) for path in options.runner}
     for runner in runners.values():
         runner.prepare()
+    raising.prepare()
     supervisor = Supervisor(socket.socket(fileno=options.listen_fd), runners)
     heap.freeze()
     try:
         supervisor.run(options.owner_fd)
     finally:
         if options.scratch is not None:
-            shutil.rmtree(options.scratch, ignore_errors=True)
+            scratch.remove(options.scratch, options.group)
 
 
 if __name__ == "__main__":

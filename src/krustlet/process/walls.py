@@ -6,11 +6,17 @@ import msgspec
 
 
 class Bind(msgspec.Struct, frozen=True, array_like=True):
-    """A file or directory of the node that a container finds at `target`."""
+    """A file or directory of the node that a container finds at `target`.
+
+    Attributes:
+        below: if not empty, a directory that guests may write to, with `source` in it: whatever
+            links they planted, nothing outside is mounted.
+    """
 
     source: str
     target: str
     read_only: bool = False
+    below: str = ""
 
 
 class Walls(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +59,3 @@ class User(msgspec.Struct, frozen=True, array_like=True):
 
 
 NO_WALLS: Final = Walls(filters=False)
-
-STANDING_WALLS: Final = (
-    "the WebAssembly sandbox",
-    "a process of its own",
-    "no new privileges",
-    "closed descriptors",
-)
-MISSING_WALLS: Final = (
-    "memory and CPU limits",
-    "a user of its own",
-    "a file system of its own",
-    "a system call filter",
-)

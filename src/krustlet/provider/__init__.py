@@ -13,9 +13,15 @@ from krustlet.provider.contract import (
     Runtime,
     RuntimeEvent,
     Session,
+    Versioned,
 )
-from krustlet.provider.loading import ProviderContext, ProviderMissing, load_provider
-from krustlet.provider.processes import ProcessRuntime
+from krustlet.provider.loading import (
+    ProviderContext,
+    ProviderMissing,
+    ProviderOptionInvalid,
+    load_provider,
+)
+from krustlet.provider.processes import LogLimits, ProcessRuntime
 
 __all__ = [
     "ContainerEnded",
@@ -25,13 +31,16 @@ __all__ = [
     "Governs",
     "Identity",
     "Image",
+    "LogLimits",
     "ProcessRuntime",
     "Program",
     "Provider",
     "ProviderContext",
     "ProviderMissing",
+    "ProviderOptionInvalid",
     "Runtime",
     "RuntimeEvent",
     "Session",
+    "Versioned",
     "load_provider",
 ]

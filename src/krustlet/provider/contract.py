@@ -116,6 +116,17 @@ class Provider(Protocol):
         """End what `prepare` may have left running."""
 
 
+@runtime_checkable
+class Versioned(Protocol):
+    """A `Provider` whose runners change with something besides their names and Krustlet's version.
+
+    Containers are forked from what was loaded once: where this is another, that is loaded anew, and
+    what runs already is left with the old until it ends.
+    """
+
+    version: str
+
+
 class ContainerStarted(msgspec.Struct, frozen=True):
     """A container runs. `at` is in Unix seconds."""
 
@@ -239,7 +250,7 @@ class Executes(Protocol):
 class Governs(Protocol):
     """A `Runtime` that knows what containers use, and can change what they may."""
 
-    def update(self, request: ContainerRequest) -> None:
+    async def update(self, request: ContainerRequest) -> None:
         """Change the limits of a running container, and its pod's, to those of `request`.
 
         Raises:

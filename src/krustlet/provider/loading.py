@@ -1,5 +1,6 @@
 """Find a provider by its name, among the installed packages' entry points."""
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -17,9 +18,17 @@ class ProviderContext(msgspec.Struct, frozen=True):
 
     Attributes:
         cache: a directory of its own that outlives nodes and runs, and may be emptied any time.
+        options: what the node sets of it, `KEY=VALUE`; only the provider knows which there are.
     """
 
     cache: Path
+    options: Mapping[str, str] = {}
+
+
+class ProviderOptionInvalid(KrustletError):
+    """A provider has no such option, or it cannot have that value."""
+
+    reason = "ProviderOptionInvalid"
 
 
 class ProviderMissing(KrustletError):
@@ -33,6 +42,7 @@ def load_provider(name: str, context: ProviderContext) -> Provider | Runtime:
 
     Raises:
         ProviderMissing: nobody offers it, or it cannot be imported, or it is no provider.
+        ProviderOptionInvalid: told by the provider itself, as whatever else it may raise.
     """
     offered = {point.name: point for point in entry_points(group=GROUP)}
     if name not in offered:

@@ -4,26 +4,28 @@ Owns `<root>/pods/<uid>/run`, by way of the supervisor.
 """
 
 import asyncio
-import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from krustlet.base import SystemClock
+from krustlet.cgroups import Cgroups, Usage
 from krustlet.images import Image
 from krustlet.process import (
     Ended,
+    Execute,
     Launch,
+    NotRunning,
+    ProcessSession,
     Record,
     Started,
     StartRefused,
-    Supervisor,
     SupervisorSettings,
     SupervisorUnavailable,
-    connect,
     read_record,
 )
 from krustlet.provider.contract import (
@@ -33,41 +35,70 @@ from krustlet.provider.contract import (
     Provider,
     RuntimeEvent,
 )
+from krustlet.provider.enclosure import Enclosure
+from krustlet.provider.keepers import Keepers
 
 _LOST_CODE: Final = 137
 _LOST: Final = "the supervisor died, and its containers with it"
-_QUIT_S: Final = 10.0
 _KEPT_RUNS: Final = 2
 
 log = structlog.get_logger(__name__)
 
 
-class ProcessRuntime:
-    """A `Runtime` of one child process a container."""
+class LogLimits(msgspec.Struct, frozen=True):
+    """How much is kept of what a container prints.
 
-    def __init__(self, provider: Provider, settings: SupervisorSettings, root: Path) -> None:
+    Attributes:
+        max_bytes: a file is begun anew when it has grown to this.
+        max_files: that are kept, the one that is written among them.
+    """
+
+    max_bytes: int = 10 << 20
+    max_files: int = 5
+
+
+class ProcessRuntime:
+    """A `Runtime` of one child process a container; it `Executes` and `Governs`, too."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        settings: SupervisorSettings,
+        root: Path,
+        *,
+        cgroups: Cgroups | None = None,
+        logs: LogLimits = LogLimits(),  # noqa: B008 - a frozen value
+    ) -> None:
+        """Keep what it is given.
+
+        Args:
+            cgroups: this runtime's alone; None where nothing can be limited or counted.
+        """
         self._provider = provider
-        self._settings = settings
         self._root = root
-        self._supervisor: Supervisor | None = None
-        self._running: dict[str, Path | None] = {}  # where their records are, as far as known
+        self._logs = logs
+        self._keepers = Keepers(settings, on_event=self._on_event, on_lost=self._on_lost)
+        self._enclosure = Enclosure(cgroups)
+        self._directories: dict[str, Path] = {}  # where the records of containers are, by id
+        self._running: set[str] = set()
         self._starting: set[str] = set()  # asked for, with no answer yet
+        self._tidying: set[asyncio.Task[None]] = set()
         self._tell: Callable[[RuntimeEvent], None] = lambda _: None
-        self._connecting = asyncio.Lock()
-        self._trouble = ""
 
     async def open(self, tell: Callable[[RuntimeEvent], None]) -> Mapping[str, ContainerStarted]:
-        """Connect to the supervisor, started if need be; learn what it runs, hear what ended.
+        """Connect to the supervisors, one started if need be; learn what they run, and what ended.
 
-        What an earlier supervisor ran is found by its records: it has ended, at the latest with
-        that one.
+        What a dead supervisor ran is found by its records: it has ended, at the latest with that
+        one.
         """
         self._tell = tell
         left = await asyncio.to_thread(_records_below, self._root)
-        supervisor = await self._connected()
-        found = {k.id: ContainerStarted(k.id, k.started_at) for k in supervisor.known.values()}
-        self._running.update({id_: left.get(id_) for id_ in found})
-        for known in supervisor.known.values():
+        self._directories.update(left)
+        keeps = await self._keepers.open()
+        found = {known.id: ContainerStarted(known.id, known.started_at) for known in keeps}
+        self._running.update(found)
+        await self._enclosure.sweep(left[id_] for id_ in found if id_ in left)
+        for known in keeps:
             if known.end is not None:
                 self._on_event(Ended(known.id, known.end))
         for id_, directory in left.items():
@@ -81,57 +112,107 @@ class ProcessRuntime:
         try:
             await self._provider.close()
         finally:
-            supervisor, self._supervisor = self._supervisor, None
-            if supervisor is not None:
-                is_idle = not self._running and not self._starting
-                await _leave(supervisor, quitting=stop_all or is_idle)
+            is_idle = not self._running and not self._starting
+            await self._keepers.close(stop_all=stop_all, is_idle=is_idle)
+            await asyncio.gather(*self._tidying)
+            await asyncio.to_thread(self._enclosure.close, all_have_ended=stop_all)
 
     def trouble(self) -> str:
         """Why there is no supervisor; empty if there is one, or nobody has needed one since."""
-        return self._trouble
+        return self._keepers.trouble
 
     async def prepare(self, image: Image) -> None:
         """Whatever the provider wants done before the first start."""
         await self._provider.prepare(image)
 
     async def start(self, request: ContainerRequest) -> None:
-        """Have the supervisor start what the provider describes."""
+        """Have the supervisor start what the provider describes, behind its walls."""
         program = await self._provider.program(request)
         directory = self._directory(request)
         await self._forget_old_run(request)
-        supervisor = await self._connected()
+        supervisor = await self._keepers.current()
+        walls, oom_file = await self._enclosure.enclose(request)
         launch = Launch(
-            id=request.id, runner=program.runner, directory=str(directory), log=request.log
+            id=request.id,
+            runner=program.runner,
+            directory=str(directory),
+            log=request.log,
+            log_max_bytes=self._logs.max_bytes,
+            log_max_files=self._logs.max_files,
+            stdin=request.stdin,
+            stdin_once=request.stdin_once,
+            tty=request.tty,
+            terminating=request.terminating,
+            oom_file=oom_file,
         )
         self._starting.add(request.id)
+        self._directories[request.id] = directory
         try:
-            await supervisor.start(launch, program.payload)
+            await supervisor.start(launch, program.payload, walls)
         except StartRefused:
-            self._starting.discard(request.id)
+            await self._enclosure.open_up(directory)
             raise
         except SupervisorUnavailable:
-            self._starting.discard(request.id)
             if (record := _record_of(request.id, directory)) is None:
+                await self._enclosure.open_up(directory)
                 raise
             # It has run, and printed for all we know: that must not be taken for no run at all.
             self._tell(ContainerStarted(request.id, record.started_at))
-            self._tell(_end_of(record))
-        else:
+            self._on_ended(_end_of(record))
+        finally:
             self._starting.discard(request.id)
-            if request.id in self._running:
-                self._running[request.id] = directory
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
-        """SIGTERM, then SIGKILL."""
-        self._say(lambda supervisor: supervisor.stop(container_id, grace_s=grace_s))
+        """SIGTERM, or the file that takes its place; then SIGKILL."""
+        self._keepers.stop(container_id, grace_s=grace_s)
 
     def forget(self, container_id: str) -> None:
         """Have the supervisor drop the end of a container."""
-        self._say(lambda supervisor: supervisor.forget(container_id))
+        self._directories.pop(container_id, None)
+        self._keepers.forget(container_id)
 
     async def clean(self, pod_uid: str) -> None:
-        """Remove what was recorded of a pod's containers, which have all ended."""
+        """Remove what was recorded of a pod's containers, which have all ended, and its group."""
+        await asyncio.gather(*self._tidying)
+        await self._enclosure.forget_pod(pod_uid)
         await asyncio.to_thread(shutil.rmtree, self._run_directory(pod_uid), ignore_errors=True)
+
+    # people in containers ---------------------------------------------------------------------
+
+    async def execute(
+        self, request: ContainerRequest, *, within: str, stdin: bool, tty: bool
+    ) -> ProcessSession:
+        """Run one more process in the sandbox of a container, see `provider.Executes`.
+
+        Raises:
+            NotRunning: the container does not.
+            KrustletError: whatever the provider has to say, or the supervisor.
+        """
+        supervisor = self._keepers.of(within)
+        if supervisor is None or within not in self._running:
+            raise NotRunning("the container does not run")
+        program = await self._provider.program(request)
+        wanted = Execute(request.id, within, program.runner, tty)
+        walls = self._enclosure.walls_within(request)
+        return await supervisor.execute(wanted, program.payload, walls, stdin=stdin)
+
+    async def attach(self, container_id: str, *, stdin: bool) -> ProcessSession:
+        """The streams of a running container, see `provider.Executes`."""
+        supervisor = self._keepers.of(container_id)
+        if supervisor is None or container_id not in self._running:
+            raise NotRunning("the container does not run")
+        return await supervisor.attach(container_id, stdin=stdin)
+
+    # limits and accounts ----------------------------------------------------------------------
+
+    async def update(self, request: ContainerRequest) -> None:
+        """Hold a running container, and its pod, to other limits, see `provider.Governs`."""
+        await self._enclosure.update(request)
+
+    def usage(self, container_id: str) -> Usage | None:
+        """What a container uses, see `provider.Governs`."""
+        directory = self._directories.get(container_id)
+        return None if directory is None else self._enclosure.usage(directory)
 
     async def _forget_old_run(self, request: ContainerRequest) -> None:
         """Besides this run only the one before is told of."""
@@ -139,53 +220,36 @@ class ProcessRuntime:
             directory = self._run_directory(request.pod_uid) / request.container / str(old)
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
-    def _say(self, say: Callable[[Supervisor], None]) -> None:
-        """A supervisor that is gone need not be told: so are its containers, and that is known."""
-        if self._supervisor is not None:
-            with contextlib.suppress(SupervisorUnavailable):
-                say(self._supervisor)
-
     def _directory(self, request: ContainerRequest) -> Path:
         return self._run_directory(request.pod_uid) / request.container / str(request.restart)
 
     def _run_directory(self, pod_uid: str) -> Path:
         return self._root / "pods" / pod_uid / "run"
 
-    async def _connected(self) -> Supervisor:
-        async with self._connecting:
-            if self._supervisor is None:
-                try:
-                    supervisor = await connect(
-                        self._settings, on_event=self._on_event, on_lost=self._on_lost
-                    )
-                    self._supervisor = await supervisor.__aenter__()
-                except SupervisorUnavailable as exc:
-                    self._trouble = exc.message
-                    raise
-                self._trouble = ""
-            return self._supervisor
-
     def _on_event(self, event: Started | Ended) -> None:
         match event:
             case Started():
-                self._running.setdefault(event.id, None)
+                self._running.add(event.id)
                 self._tell(ContainerStarted(event.id, event.at))
-            case Ended(id=container_id, end=end):
-                self._running.pop(container_id, None)
-                ended = ContainerEnded(container_id, end.code, end.reason, end.message, end.at)
-                self._tell(ended)
+            case Ended(id=id_, end=end):
+                self._on_ended(ContainerEnded(id_, end.code, end.reason, end.message, end.at))
 
-    def _on_lost(self) -> None:
-        """Its children die with it, by their parent-death signal; tell their ends in its stead."""
-        if self._supervisor is None:
-            return  # we have left it ourselves
-        log.error("supervisor.lost", containers=len(self._running))
-        self._supervisor.close()
-        self._supervisor = None
-        running, self._running = self._running, {}
-        for id_, directory in sorted(running.items()):
+    def _on_ended(self, ended: ContainerEnded) -> None:
+        self._running.discard(ended.id)
+        if (directory := self._directories.get(ended.id)) is not None:
+            task = asyncio.create_task(self._enclosure.open_up(directory), name="cgroup.remove")
+            self._tidying.add(task)
+            task.add_done_callback(self._tidying.discard)
+        self._tell(ended)
+
+    def _on_lost(self, ids: Collection[str]) -> None:
+        """Tell the ends of containers in the stead of who kept them."""
+        for id_ in ids:
+            if id_ not in self._running:
+                continue
+            directory = self._directories.get(id_)
             record = _record_of(id_, directory) if directory is not None else None
-            self._tell(_end_of(record) if record is not None else _lost(id_))
+            self._on_ended(_end_of(record) if record is not None else _lost(id_))
 
 
 def _records_below(root: Path) -> dict[str, Path]:
@@ -213,13 +277,3 @@ def _end_of(record: Record) -> ContainerEnded:
 
 def _lost(container_id: str) -> ContainerEnded:
     return ContainerEnded(container_id, _LOST_CODE, "Error", _LOST, SystemClock().now())
-
-
-async def _leave(supervisor: Supervisor, *, quitting: bool) -> None:
-    try:
-        if quitting:
-            await supervisor.quit(within_s=_QUIT_S)
-    except (SupervisorUnavailable, TimeoutError) as exc:
-        log.warning("supervisor.quit_failed", error=str(exc))
-    finally:
-        supervisor.close()

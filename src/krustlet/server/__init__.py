@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         LocalApiTaken,
         ServerError,
     )
-    from krustlet.server.ports import Action, Check, PodsView, Reviewer
+    from krustlet.server.ports import Action, Check, PodsControl, PodsView, Reviewer
     from krustlet.server.reviewer import ApiReviewer
     from krustlet.server.server import Https, NodeServer
 
@@ -30,6 +30,7 @@ __all__ = [
     "ListenFailed",
     "LocalApiTaken",
     "NodeServer",
+    "PodsControl",
     "PodsView",
     "Reviewer",
     "ServerError",
@@ -45,6 +46,7 @@ _HOMES = {
     "ListenFailed": "errors",
     "LocalApiTaken": "errors",
     "NodeServer": "server",
+    "PodsControl": "ports",
     "PodsView": "ports",
     "Reviewer": "ports",
     "ServerError": "errors",

@@ -17,7 +17,7 @@ from aiohttp import web
 from krustlet.base import Clock
 from krustlet.objects import Pod
 from krustlet.pods import log_path
-from krustlet.process import read_log
+from krustlet.process import has_log, read_log
 from krustlet.server.log_query import LogQuery, QueryInvalid, QueryUnreadable, read_query
 from krustlet.server.ports import PodsView
 from krustlet.server.runs import LogUnavailable, Run, find_run, is_over, quoted
@@ -59,7 +59,7 @@ class ContainerLogs:
         except LogUnavailable as exc:
             return _refusal(HTTPStatus.BAD_REQUEST, str(exc))
         path = log_path(self._logs, pod, container, run.restart)
-        if run.is_over and not path.exists():
+        if run.is_over and not has_log(path):
             return _refusal(
                 HTTPStatus.BAD_REQUEST, f"unable to retrieve container logs for {run.container_id}"
             )

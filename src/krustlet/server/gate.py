@@ -72,6 +72,27 @@ class LocalGuard:
         return _answer(HTTPStatus.FORBIDDEN, "Forbidden (another user's node)\n")
 
 
+def is_local(request: web.Request) -> bool:
+    """Whether it came over the socket of this machine.
+
+    Raises:
+        ConnectionResetError: the client is gone.
+    """
+    connection = request.get_extra_info("socket")
+    if connection is None:
+        raise ConnectionResetError("the client is gone")
+    return bool(connection.family == socket.AF_UNIX)
+
+
+def only_locally(handler: Handler, otherwise: Handler) -> Handler:
+    """`handler` for requests of this machine, and `otherwise` for those over HTTPS."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await (handler if is_local(request) else otherwise)(request)
+
+    return answer
+
+
 class Gate:
     """Stands before all handlers, and before the answer that there is none."""
 
@@ -93,10 +114,7 @@ class Gate:
             return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error\n")
 
     def _guard_of(self, request: web.Request) -> Guard:
-        connection = request.get_extra_info("socket")
-        if connection is None:
-            raise ConnectionResetError("the client is gone")
-        if connection.family == socket.AF_UNIX:
+        if is_local(request):
             return self._local
         assert self._cluster is not None  # there is no port without it
         return self._cluster

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from krustlet.objects import Pod, UserInfo
+from krustlet.provider import Session
 
 Check: TypeAlias = Callable[[], str]
 """Asks one part of the node for its health: what is wrong with it; empty if nothing is."""
@@ -20,6 +21,36 @@ class PodsView(Protocol):
         """Return when the pod's status is another, or the pod is gone; at once if it is unknown.
 
         Counts from the call on: nothing that happens once it was called is missed.
+        """
+
+
+class PodsControl(Protocol):
+    """What people may do with the pods that a `PodsView` shows."""
+
+    async def execute(
+        self, pod: Pod, container: str, command: Sequence[str], *, stdin: bool, tty: bool
+    ) -> Session:
+        """Run one more instance in a running container's sandbox.
+
+        Raises:
+            KrustletError: nothing was run.
+        """
+
+    async def attach(self, pod: Pod, container: str, *, stdin: bool) -> Session:
+        """The streams of a running container.
+
+        Raises:
+            KrustletError: it does not run.
+        """
+
+    def stop(self, uid: str, container: str | None, *, grace_s: float) -> None:
+        """Ask a container to end, or all of the pod's; they are made to after `grace_s`."""
+
+    async def remove(self, pod: Pod, *, grace_s: float) -> None:
+        """Have whoever owns the pod delete it; it may take until `grace_s` are over.
+
+        Raises:
+            KrustletError: the owner will not, or cannot be asked.
         """
 
 

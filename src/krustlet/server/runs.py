@@ -4,7 +4,7 @@ Source: kubernetes pkg/kubelet/kubelet_pods.go `validateContainerLogStatus`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from krustlet.objects import ContainerStateTerminated, ContainerStatus, Pod
@@ -64,6 +64,11 @@ def find_run(pod: Pod, container: str, *, previous: bool) -> Run:
         raise LogUnavailable(f"{whose} is waiting to start - no logs yet")
     why = _PULL_FAILURES.get(waiting.reason, waiting.reason)
     raise LogUnavailable(f"{whose} is waiting to start: {why}")
+
+
+def running(pod: Pod) -> Mapping[str, int]:
+    """The containers that run, and the number of each one's run."""
+    return {s.name: s.restart_count for s in _statuses(pod) if s.state.running is not None}
 
 
 def is_over(pod: Pod, container: str, restart: int) -> bool:

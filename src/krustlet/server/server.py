@@ -20,14 +20,17 @@ from krustlet.server.authentication import Authenticator
 from krustlet.server.authorization import Authorizer
 from krustlet.server.certificate import Serving, self_signed
 from krustlet.server.container_logs import ContainerLogs
-from krustlet.server.gate import ClusterGuard, Gate, Guard, LocalGuard
+from krustlet.server.gate import ClusterGuard, Gate, Guard, LocalGuard, only_locally
 from krustlet.server.health import Health
 from krustlet.server.listening import BACKLOG, LocalSocket, listen_on_port
 from krustlet.server.pod_lists import PodLists
-from krustlet.server.ports import Check, PodsView, Reviewer
+from krustlet.server.ports import Check, PodsControl, PodsView, Reviewer
+from krustlet.server.stopping import Stopping
+from krustlet.server.streams import Streams
 from krustlet.server.tls import ServingTls, TlsProtocol
 from krustlet.server.unsupported import UNSUPPORTED, not_yet
 
+_IN: Final = ("exec", "attach")  # by which people get into containers
 _HANDSHAKE_S: Final = 10
 _LAST_ANSWERS_S: Final = 0.25  # when the node goes; who follows a log is cut off then
 _IDLE_S: Final = 90.0  # as the kubelet
@@ -47,6 +50,7 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
         port: 0 is one that is free.
         serving: PEM files of a certificate and its key; None has one made, for `hosts`.
         hosts: names and addresses of this node.
+        streams: whether it may execute and attach; where not, it is told so.
         client_ca: PEM of who signs clients' certificates, or a file of it, which may change at any
             time; where it is empty, certificates are not asked for.
     """
@@ -58,6 +62,7 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
     serving: tuple[Path, Path] | None = None
     hosts: tuple[str, ...] = ()
     client_ca: Path | bytes = b""
+    streams: bool = False
 
 
 class NodeServer:
@@ -67,6 +72,7 @@ class NodeServer:
         self,
         pods: PodsView,
         *,
+        control: PodsControl | None = None,
         root: Path,
         logs: Path,
         https: Https | None = None,
@@ -77,6 +83,7 @@ class NodeServer:
 
         Args:
             pods: what there is to tell of.
+            control: what may be done with it; None where people may only look.
             root: the node's data directory; the local socket and the certificate are kept there.
             logs: the directory of pod logs.
             https: None for a node without a cluster, which has the local socket alone.
@@ -84,6 +91,7 @@ class NodeServer:
             clock: the machine's own, if none is given.
         """
         self._pods = pods
+        self._control = control
         self._root = root
         self._logs = logs
         self._https = https
@@ -185,9 +193,30 @@ class NodeServer:
             route("GET", f"/runningpods{end}", lists.running)
         route("*", "/healthz/{check}", health.one)
         route("GET", "/containerLogs/{namespace}/{pod}/{container}", logs.serve)
-        for beginning, what in UNSUPPORTED.items():
+        unsupported = {**UNSUPPORTED}
+        if self._control is not None:
+            self._let_in(application.router, self._control)
+            if self._https is None or self._https.streams:
+                unsupported = {path: what for path, what in unsupported.items() if path not in _IN}
+        for beginning, what in unsupported.items():
             route("*", f"/{beginning}/{{rest:.*}}", not_yet(what))
         return application
+
+    def _let_in(self, router: web.UrlDispatcher, control: PodsControl) -> None:
+        streams, stopping = Streams(self._pods, control), Stopping(self._pods, control)
+        for name, handler in zip(_IN, (streams.execute, streams.attach), strict=True):
+            if self._https is not None and not self._https.streams:
+                handler = only_locally(handler, not_yet(name))
+            for path in ("{pod}/{container}", "{pod}/{uid}/{container}"):
+                for method in ("GET", "POST"):
+                    router.add_route(method, f"/{name}/{{namespace}}/{path}", handler)
+        pod = "{namespace}/{pod}"
+        router.add_route("POST", f"/stop/{pod}", only_locally(stopping.stop, _nowhere))
+        router.add_route("DELETE", f"/rm/{pod}", only_locally(stopping.remove, _nowhere))
+
+
+async def _nowhere(_: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
 
 
 def _quiet() -> logging.Logger:

@@ -1,9 +1,11 @@
 """Say in words what this node does not do yet, where 404 would puzzle."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
+
+from krustlet.server.gate import Handler
 
 UNSUPPORTED: Final[Mapping[str, str]] = {
     "exec": "exec",
@@ -14,10 +16,10 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
 """What people call it, by the beginning of its path."""
 
 
-def not_yet(what: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+def not_yet(what: str) -> Handler:
     """A handler that answers 501."""
 
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(_: web.Request) -> web.StreamResponse:
         text = f"{what} is not supported by this Krustlet node yet\n"
         return web.Response(status=501, text=text)
 

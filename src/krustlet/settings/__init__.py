@@ -7,11 +7,20 @@ from krustlet.settings.cluster import (
     DEFAULT_TAINTS,
     ClusterSettings,
 )
-from krustlet.settings.settings import Settings, default_data_dir
+from krustlet.settings.settings import (
+    DEFAULT_LOG_MAX_BYTES,
+    DEFAULT_LOG_MAX_FILES,
+    DEFAULT_POD_USERS,
+    Settings,
+    default_data_dir,
+)
 
 __all__ = [
     "ARCHITECTURE",
+    "DEFAULT_LOG_MAX_BYTES",
+    "DEFAULT_LOG_MAX_FILES",
     "DEFAULT_MAX_PODS",
+    "DEFAULT_POD_USERS",
     "DEFAULT_PORT",
     "DEFAULT_TAINTS",
     "ClusterSettings",

@@ -4,6 +4,8 @@ The files lie in a directory with a time in its name; the link `..data` leads to
 guest sees are links through `..data`. A new version is written beside the old one, then the link is
 renamed over: one step, which a reader finds done or not. Names that begin with `..` are ours.
 
+The files are the owner's, the directories stay the node's own: guests only read here.
+
 Source: kubernetes pkg/volume/util/atomic_writer.go.
 """
 
@@ -11,6 +13,7 @@ import contextlib
 import os
 import posixpath
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,19 +23,27 @@ from typing import Final
 import msgspec
 
 from krustlet.volumes.errors import InvalidVolume
+from krustlet.volumes.owner import Owner
 
 DATA: Final = "..data"
 _NEW_DATA: Final = "..data_tmp"
 _DIRECTORY_MODE: Final = 0o755  # whoever reads it; to keep others out is the work of those above
+_GROUP_READS: Final = 0o440
 _PATH_MAX: Final = 4096
 _NAME_MAX: Final = 255
 
 
 class File(msgspec.Struct, frozen=True):
-    """What a file is to hold; not in its repr, as it may be a secret."""
+    """What a file is to hold; not in its repr, as it may be a secret.
+
+    Attributes:
+        uid: whose it is, and `gid`; -1 for whoever writes it.
+    """
 
     data: bytes
     mode: int
+    uid: int = -1
+    gid: int = -1
 
     def __repr__(self) -> str:
         return f"File({len(self.data)} bytes, mode={self.mode:#o})"
@@ -45,21 +56,26 @@ Files = Mapping[str, File]
 """By path below the volume."""
 
 
-def write(volume: Path, files: Files) -> bool:
+def write(volume: Path, files: Files, owner: Owner | None = None) -> bool:
     """Make `volume`, a directory, show exactly `files`; say whether anything had to be written.
+
+    Args:
+        owner: whose the files are; None for whoever runs this. With an `fsGroup`, its members can
+            read all of them.
 
     Raises:
         InvalidVolume: a path is absolute, has a `..`, begins with `..` or is too long.
         OSError: the node's file system refused; what was there before still is.
     """
-    cleaned = {_clean(path): file for path, file in files.items()}
+    cleaned = {_clean(path): _owned(file, owner) for path, file in files.items()}
     names = {path.partition("/")[0] for path in cleaned}
     root = str(volume)  # paths are plain text below: each pod that starts passes here
-    is_new = _make_directory(root)
+    group = owner.fs_group if owner is not None else None
+    is_new = _make_directory(root, group)
     current = None if is_new else _current(root)
     must_write = current is None or not _holds(current, cleaned)
     if current is None or must_write:
-        current = _write_new(root, cleaned)
+        current = _write_new(root, cleaned, group)
         _publish(root, current)
     _show(root, names)
     if not is_new:
@@ -67,7 +83,18 @@ def write(volume: Path, files: Files) -> bool:
     return must_write
 
 
-def _make_directory(path: str) -> bool:
+def _owned(file: File, owner: Owner | None) -> File:
+    """With what the owner makes of it.
+
+    Source: kubernetes pkg/volume/volume_linux.go, `changeFilePermission`, of what guests only read.
+    """
+    if owner is None:
+        return file
+    mode = file.mode if owner.fs_group is None else file.mode | _GROUP_READS
+    return File(file.data, mode, owner.uid, owner.group)
+
+
+def _make_directory(path: str, group: int | None) -> bool:
     """Make it, for everybody to read, if it is not there; say whether it was not."""
     try:
         os.mkdir(path)
@@ -75,8 +102,15 @@ def _make_directory(path: str) -> bool:
         if not os.path.isdir(path):
             raise
         return False
-    os.chmod(path, _DIRECTORY_MODE)  # whatever the umask
+    _open_up(path, group)
     return True
+
+
+def _open_up(directory: str, group: int | None) -> None:
+    """For everybody to read, whatever the umask."""
+    if group is not None:
+        os.chown(directory, -1, group)
+    os.chmod(directory, _DIRECTORY_MODE if group is None else _DIRECTORY_MODE | stat.S_ISGID)
 
 
 def _clean(path: str) -> str:
@@ -106,7 +140,7 @@ def _current(volume: str) -> str | None:
 
 
 def _holds(directory: str, files: Files) -> bool:
-    """Whether these files are what is in the directory, with these modes."""
+    """Whether these files are what is in the directory, with these modes and owners."""
     try:
         there = {
             os.path.relpath(os.path.join(above, name), directory)
@@ -122,31 +156,38 @@ def _holds(directory: str, files: Files) -> bool:
 
 def _is(path: str, file: File) -> bool:
     with open(path, "rb") as opened:
-        mode = os.fstat(opened.fileno()).st_mode & 0o7777
-        return mode == file.mode and opened.read() == file.data
+        found = os.fstat(opened.fileno())
+        return (
+            stat.S_IMODE(found.st_mode) == file.mode
+            and file.uid in (-1, found.st_uid)
+            and file.gid in (-1, found.st_gid)
+            and opened.read() == file.data
+        )
 
 
-def _write_new(volume: str, files: Files) -> str:
+def _write_new(volume: str, files: Files, group: int | None) -> str:
     prefix = datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.")
     directory = tempfile.mkdtemp(prefix=prefix, dir=volume)
     try:
-        os.chmod(directory, _DIRECTORY_MODE)
+        _open_up(directory, group)
         for path, file in files.items():
-            _write_file(directory, path, file)
+            _write_file(directory, path, file, group)
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
     return directory
 
 
-def _write_file(directory: str, path: str, file: File) -> None:
+def _write_file(directory: str, path: str, file: File, group: int | None) -> None:
     above, *below = path.split("/")
     for part in below:
-        _make_directory(f"{directory}/{above}")
+        _make_directory(f"{directory}/{above}", group)
         above = f"{above}/{part}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with open(os.open(f"{directory}/{path}", flags, 0o600), "wb") as opened:
         opened.write(file.data)
+        if (file.uid, file.gid) != (-1, -1):
+            os.fchown(opened.fileno(), file.uid, file.gid)
         os.fchmod(opened.fileno(), file.mode)
 
 

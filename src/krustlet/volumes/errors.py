@@ -36,6 +36,17 @@ class VolumeStorageFailed(VolumeError):
     retryable = True
 
 
+class VolumeStillMounted(VolumeStorageFailed):
+    """Something is mounted below what is to be removed; what it shows may be anybody's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"cannot remove {path}: something is mounted there",
+            hint=f"see who uses it (`fuser -vm {path}`), then `umount {path}`",
+        )
+        self.path = path
+
+
 class SetUpFailed(VolumeError):
     """The files of a volume cannot be had, or not be written; it is tried again."""
 
@@ -58,6 +69,17 @@ class MountError(VolumeError):
     """A volume is there, but a container cannot have it as it asks; only that container waits."""
 
     reason = "CreateContainerConfigError"
+
+
+class HostNameTooLong(MountError):
+    """The pod's full name is to be its host name, and longer than the kernel allows."""
+
+    def __init__(self, name: str, *, most: int) -> None:
+        super().__init__(
+            f"failed to construct FQDN from pod hostname and cluster domain, FQDN {name} is too "
+            f"long ({most} characters is the max, {len(name)} characters requested)",
+            hint="choose a shorter hostname or subdomain, or leave setHostnameAsFQDN out",
+        )
 
 
 class VolumeUnknown(MountError):

@@ -1,4 +1,4 @@
-"""Say which host directory each of a container's mounts stands for.
+"""Say which directory or file of the node each of a container's mounts stands for.
 
 Owns subPaths: they are made here, and never lead out of their volume. Leaves making the volumes
 to `volumes.py` and the mounting itself to the runner.
@@ -31,26 +31,30 @@ def resolve_mounts(
     env: Mapping[str, str],
     *,
     read_only: Collection[str] = (),
+    files_allowed: bool = False,
 ) -> tuple[Mount, ...]:
     """The container's mounts in its own order; subPaths that were missing are now there.
 
     Touches the disk: call it in a thread. What is said of a path is true at the time of the call;
     a guest that writes to the same volume can put a link in a subPath's place at any later one.
+    Whoever mounts it must refuse that: no path in the result has a link in it.
 
     Args:
         env: the container's environment, for `subPathExpr`.
         read_only: the volumes that no guest may write to, by name: see `plan.read_only`.
+        files_allowed: whether the container can be given what is no directory: it has a mount
+            namespace.
 
     Raises:
         VolumeUnknown: the container mounts what the pod does not have.
         SubPathEscapes: a subPath is absolute, has a `..`, or follows a link out of its volume.
         SubPathVariableMissing: a subPathExpr names a variable that is unset or empty.
-        SingleFileMountUnsupported: a mount is of something other than a directory.
-        MountSourceUnusable: the directory is missing, or cannot be made or entered.
+        SingleFileMountUnsupported: a mount is of what is no directory, and may not be.
+        MountSourceUnusable: the directory or file is missing, or cannot be made or entered.
     """
     return tuple(
         Mount(
-            host=str(_source(container.name, mount, mounted, env)),
+            host=str(_source(container.name, mount, mounted, env, files_allowed)),
             guest="/" + posixpath.normpath("/" + mount.mount_path).lstrip("/"),
             read_only=mount.read_only or mount.name in read_only,
         )
@@ -58,7 +62,13 @@ def resolve_mounts(
     )
 
 
-def _source(container: str, mount: VolumeMount, mounted: Mounted, env: Mapping[str, str]) -> Path:
+def _source(
+    container: str,
+    mount: VolumeMount,
+    mounted: Mounted,
+    env: Mapping[str, str],
+    files_allowed: bool,
+) -> Path:
     volume = mounted.get(mount.name)
     if volume is None:
         raise VolumeUnknown(
@@ -66,7 +76,8 @@ def _source(container: str, mount: VolumeMount, mounted: Mounted, env: Mapping[s
             hint=f"the pod has {', '.join(sorted(mounted)) or 'no volumes'}",
         )
     try:
-        return _descend(mount, Path(os.path.realpath(volume)), _sub_path(mount, env))
+        top = Path(os.path.realpath(volume))
+        return _descend(mount, top, _sub_path(mount, env), files_allowed)
     except FileNotFoundError as exc:
         raise MountSourceUnusable(
             f"volumeMount {mount.name!r}: {volume} doesn't exist",
@@ -99,8 +110,8 @@ def _sub_path(mount: VolumeMount, env: Mapping[str, str]) -> str:
     return expanded
 
 
-def _descend(mount: VolumeMount, volume: Path, sub_path: str) -> Path:
-    """The directory `sub_path` of `volume`, made where it was missing.
+def _descend(mount: VolumeMount, volume: Path, sub_path: str, files_allowed: bool) -> Path:
+    """The directory or file `sub_path` of `volume`; a directory is made where it was missing.
 
     The links in it are followed on paper first; the result is then walked link-free, so that one
     which appears in between (a guest may be writing here) is an error and no way out.
@@ -116,29 +127,33 @@ def _descend(mount: VolumeMount, volume: Path, sub_path: str) -> Path:
             f"volumeMount {mount.name!r}: subPath {sub_path!r} follows a link out of its volume",
             hint="a subPath must stay inside its volume",
         )
-    if source.exists() and not source.is_dir():
+    parts = source.relative_to(volume).parts
+    if not source.exists() or source.is_dir():
+        _walk(volume, parts)
+    elif not files_allowed:
         raise SingleFileMountUnsupported(mount.name, str(source))
-    _walk(volume, source.relative_to(volume).parts)
+    elif parts:
+        _walk(volume, parts[:-1])
     return source
 
 
 def _walk(volume: Path, parts: tuple[str, ...]) -> None:
-    """Enter `parts` one by one; make each that is missing, as open as the volume itself.
+    """Enter `parts` one by one; make each that is missing, as open as the volume and as much whose.
 
     Source: kubernetes pkg/kubelet/kubelet_pods.go, makeMounts: a subPath has its volume's mode.
     """
     here = os.open(volume, _ENTER)
     try:
-        mode = stat.S_IMODE(os.fstat(here).st_mode)
+        like = os.fstat(here)
         for part in parts:
-            below = _enter(here, part, mode)
+            below = _enter(here, part, like)
             os.close(here)
             here = below
     finally:
         os.close(here)
 
 
-def _enter(parent: int, name: str, mode: int) -> int:
+def _enter(parent: int, name: str, like: os.stat_result) -> int:
     try:
         return os.open(name, _ENTER, dir_fd=parent)
     except FileNotFoundError:
@@ -149,7 +164,9 @@ def _enter(parent: int, name: str, mode: int) -> int:
         return os.open(name, _ENTER, dir_fd=parent)
     made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        os.fchmod(made, mode)  # whatever the umask
+        if os.geteuid() == 0:
+            os.fchown(made, like.st_uid, like.st_gid)
+        os.fchmod(made, stat.S_IMODE(like.st_mode))  # whatever the umask
     except OSError:
         os.close(made)
         raise

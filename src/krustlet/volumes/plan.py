@@ -31,6 +31,7 @@ from krustlet.volumes.errors import InvalidVolume, UnsupportedVolume
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?", re.ASCII)
 
 _DEFAULT_MODE: Final = 0o644
+_CONFIG_MAP: Final = "configmap"
 
 
 class EmptyDir(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
@@ -66,6 +67,14 @@ class Projected(msgspec.Struct, frozen=True, tag_field="kind", tag=True):
     sources: tuple[VolumeProjection, ...]
     default_mode: int = _DEFAULT_MODE
 
+    @property
+    def is_kept_in_memory(self) -> bool:
+        """Whether Kubernetes never writes it to a disk; of ConfigMaps it does.
+
+        Source: kubernetes pkg/volume/secret, downwardapi and projected, `wrappedVolumeSpec`.
+        """
+        return self.of != _CONFIG_MAP
+
 
 VolumeWanted = EmptyDir | HostPath | Projected
 
@@ -100,17 +109,23 @@ def read_only(pod: Pod) -> frozenset[str]:
     )
 
 
-def notices(pod: Pod) -> tuple[str, ...]:
-    """What the pod's owner should know: wishes that are accepted and not yet granted."""
-    return tuple(_notices(pod))
+def notices(pod: Pod, *, in_memory: bool = False) -> tuple[str, ...]:
+    """What the pod's owner should know: wishes that are accepted and not granted.
+
+    Args:
+        in_memory: whether what Kubernetes keeps in memory is kept there.
+    """
+    return tuple(_notices(pod, in_memory))
 
 
-def _notices(pod: Pod) -> Iterator[str]:
+def _notices(pod: Pod, in_memory: bool) -> Iterator[str]:
     for volume in pod.spec.volumes:
         if (source := volume.empty_dir) is None:
             continue
         if source.medium == StorageMedium.MEMORY:
-            yield f"volume {volume.name!r}: medium Memory is not supported yet; it is kept on disk"
+            if in_memory:
+                continue  # with its sizeLimit
+            yield f"volume {volume.name!r}: medium Memory takes root here; it is kept on disk"
         if source.size_limit is not None:
             yield f"volume {volume.name!r}: sizeLimit {source.size_limit} is not enforced yet"
 
@@ -160,7 +175,7 @@ def _host_path(name: str, source: HostPathVolumeSource) -> HostPath:
 
 def _config_map(name: str, source: ConfigMapVolumeSource) -> Projected:
     projection = ConfigMapProjection(name=source.name, items=source.items, optional=source.optional)
-    return _of_one(name, "configmap", VolumeProjection(config_map=projection), source.default_mode)
+    return _of_one(name, _CONFIG_MAP, VolumeProjection(config_map=projection), source.default_mode)
 
 
 def _secret(name: str, source: SecretVolumeSource) -> Projected:

@@ -1,41 +1,38 @@
 """Keep the volumes of the pods on this node.
 
-Owns `<root>/pods/<uid>/volumes`. Leaves what should be there to `plan.py`, how each kind is made to
-a module of its own, and when to renew one to `refresher.py`.
+Owns who is at work on which pod. Leaves what should be there to `plan.py`, making it so to
+`storage.py`, when to renew a volume to `refresher.py`, and what a container finds besides volumes
+to `run_files.py`.
 """
 
 import asyncio
-import os
-import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from krustlet.base import Clock, Instant, SystemClock, make_private_directory
+from krustlet.base import Clock, Instant, SystemClock
 from krustlet.objects import Allocatable, Lookups, NoCluster, Pod
-from krustlet.volumes import atomic_writer, empty_dir, host_path
-from krustlet.volumes.errors import InvalidVolume, SetUpFailed, VolumeError, VolumeStorageFailed
-from krustlet.volumes.plan import EmptyDir, HostPath, Projected, VolumeWanted, wanted
+from krustlet.volumes.errors import SetUpFailed, VolumeStorageFailed
+from krustlet.volumes.owner import Owner
+from krustlet.volumes.plan import Projected, VolumeWanted, wanted
 from krustlet.volumes.projected import Gathered, Gatherer
 from krustlet.volumes.refresher import Refresher, VolumeOf
+from krustlet.volumes.run_files import Node, RunFiles, RunOf
+from krustlet.volumes.storage import Contents, OwnedPod, Storage
 from krustlet.volumes.tokens import Tokens
 
-_PODS: Final = "pods"
-_VOLUMES: Final = "volumes"
 _NO_CLUSTER: Final = NoCluster()
 _SYSTEM_CLOCK: Final = SystemClock()
-
-_Contents = Mapping[str, Gathered | SetUpFailed]
-"""What each projected volume is to show, or why that cannot be known, by the volume's name."""
+_NODE: Final = Node()
 
 
 class _Renewed(msgspec.Struct, frozen=True):
     """What to write anew when its time has come."""
 
-    pod: Pod
+    of: OwnedPod
     volume: Projected
 
 
@@ -49,14 +46,18 @@ class Volumes:
         lookups: Lookups = _NO_CLUSTER,
         allocatable: Callable[[], Allocatable] = dict,
         clock: Clock = _SYSTEM_CLOCK,
+        in_memory: bool = False,
+        node: Node = _NODE,
     ) -> None:
         """Keep what it is given.
 
         Args:
             lookups: finds what volumes are made of.
             allocatable: what the node has for pods: the limits of containers that have none.
+            in_memory: whether what Kubernetes keeps in memory is kept there: see `can_mount`.
+            node: what pods are told of it.
         """
-        self._root = root
+        self._storage = Storage(root, in_memory=in_memory, allocatable=allocatable, node=node)
         self._tokens = Tokens(lookups, clock)
         self._gatherer = Gatherer(lookups, self._tokens, allocatable)
         self._refresher = Refresher(clock, self._renew)
@@ -67,12 +68,16 @@ class Volumes:
         """Renew what does not last, such as tokens, before it is worth nothing; until cancelled."""
         await self._refresher.run()
 
-    async def mount(self, pod: Pod) -> Mapping[str, Path]:
+    async def mount(self, pod: Pod, *, owner: Owner | None = None) -> Mapping[str, Path]:
         """The path of each of the pod's volumes, by name; all exist, with what they held before.
 
         Files that are made of objects hold what these hold now: ask again, also with a newer
         version of the pod, and they are brought up to date. Those that no container mounts are left
         out, so nobody waits for their objects.
+
+        Args:
+            owner: whom the pod's containers run as; None for whoever runs this. What a hostPath
+                names keeps its owner.
 
         Raises:
             VolumeError: one of them cannot be had; the others may have been made.
@@ -80,11 +85,11 @@ class Volumes:
         volumes = [volume for volume in wanted(pod) if _is_needed(pod, volume)]
         if not volumes:
             return {}
-        directory = self._pod_directory(pod.uid) / _VOLUMES
+        of = OwnedPod(pod, owner)
         contents = await self._gather(pod, volumes)
         async with self._writing[pod.uid]:
-            paths = await asyncio.to_thread(_make_all, directory, volumes, contents)
-            self._renew_later(pod, volumes, contents)
+            paths = await asyncio.to_thread(self._storage.make_all, of, volumes, contents)
+            self._renew_later(of, volumes, contents)
         return paths
 
     async def unmount(self, uid: str) -> None:
@@ -93,16 +98,60 @@ class Volumes:
         What a hostPath names is the node's own and stays.
 
         Raises:
+            VolumeStillMounted: something is mounted there that is in use, or not ours.
             VolumeStorageFailed: something could not be removed.
         """
-        directory = self._pod_directory(uid)
         self._forget(uid)
         async with self._writing[uid]:
-            if os.path.lexists(directory / _VOLUMES):  # noqa: ASYNC240 - a look, not worth a thread
-                await asyncio.to_thread(_remove, directory)
+            if self._storage.has(uid):
+                await asyncio.to_thread(self._storage.remove, uid)
         self._writing.pop(uid, None)
 
-    async def _gather(self, pod: Pod, volumes: Sequence[VolumeWanted]) -> _Contents:
+    async def sweep(self, *, but: Collection[str]) -> None:
+        """Remove what was made for any pod that is not among `but`, which have been named by uid.
+
+        Raises:
+            VolumeStorageFailed: something could not be removed; the rest was.
+        """
+        left = await asyncio.to_thread(self._storage.uids)
+        errors: list[VolumeStorageFailed] = []
+        for uid in sorted(left.difference(but)):
+            try:
+                await self.unmount(uid)
+            except VolumeStorageFailed as exc:
+                errors.append(exc)
+        if errors:
+            raise errors[0]
+
+    # runs -------------------------------------------------------------------------------------
+
+    async def make_run(self, run: RunOf) -> RunFiles:
+        """Make what a run of a container finds besides its volumes; asked twice, it is the same.
+
+        Raises:
+            HostNameTooLong: the pod's name does not fit.
+            VolumeStorageFailed: something cannot be made.
+        """
+        async with self._writing[run.pod.uid]:
+            return await asyncio.to_thread(self._storage.make_run, run)
+
+    async def remove_run(self, uid: str, container: str, restart: int) -> None:
+        """The run is over: remove what it wrote to its root; its last words stay until the next.
+
+        Raises:
+            VolumeStorageFailed: something could not be removed.
+        """
+        await asyncio.to_thread(self._storage.remove_run, uid, container, restart)
+
+    async def termination_message(self, uid: str, container: str, restart: int) -> str:
+        """What a run left at its `terminationMessagePath`; empty if that is nothing.
+
+        Raises:
+            VolumeStorageFailed: it cannot be read.
+        """
+        return await asyncio.to_thread(self._storage.termination_message, uid, container, restart)
+
+    async def _gather(self, pod: Pod, volumes: Sequence[VolumeWanted]) -> Contents:
         async def one(volume: Projected) -> Gathered | SetUpFailed:
             try:
                 return await self._gatherer.gather(pod, volume)
@@ -115,12 +164,15 @@ class Volumes:
 
     # renewing ---------------------------------------------------------------------------------
 
-    def _renew_later(self, pod: Pod, volumes: Sequence[VolumeWanted], contents: _Contents) -> None:
+    def _renew_later(
+        self, of: OwnedPod, volumes: Sequence[VolumeWanted], contents: Contents
+    ) -> None:
+        uid = of.pod.uid
         for volume in volumes:
             found = contents.get(volume.name)
             if isinstance(volume, Projected) and isinstance(found, Gathered) and found.renewal_at:
-                self._renewed[pod.uid][volume.name] = _Renewed(pod, volume)
-                self._refresher.schedule(VolumeOf(pod.uid, volume.name), found.renewal_at)
+                self._renewed[uid][volume.name] = _Renewed(of, volume)
+                self._refresher.schedule(VolumeOf(uid, volume.name), found.renewal_at)
 
     async def _renew(self, which: VolumeOf) -> Instant | None:
         """Write the volume anew, and say when to do so again; what is gone has no more time.
@@ -132,12 +184,11 @@ class Volumes:
         if (renewed := self._renewed.get(uid, {}).get(which.name)) is None:
             return None
         try:
-            found = await self._gatherer.gather(renewed.pod, renewed.volume)
+            found = await self._gatherer.gather(renewed.of.pod, renewed.volume)
             async with self._writing[uid]:
                 if uid not in self._renewed:
                     return None
-                directory = self._pod_directory(uid) / _VOLUMES
-                await asyncio.to_thread(_make, directory, renewed.volume, found)
+                await asyncio.to_thread(self._storage.make, renewed.of, renewed.volume, found)
             return found.renewal_at
         finally:
             if uid not in self._renewed:  # it went meanwhile, and nobody else will tidy up
@@ -150,12 +201,6 @@ class Volumes:
         if uid in self._writing and not self._writing[uid].locked():
             del self._writing[uid]
 
-    def _pod_directory(self, uid: str) -> Path:
-        """Where the pod's things lie: right below `pods`, whatever the uid looks like."""
-        if uid in ("", ".", "..") or "/" in uid or "\0" in uid:
-            raise InvalidVolume(f"{uid!r} is no pod uid", hint="a uid is one word, such as a UUID")
-        return self._root / _PODS / uid
-
 
 def _is_needed(pod: Pod, volume: VolumeWanted) -> bool:
     """Whether to make it. Source: kubernetes pkg/kubelet/volumemanager, desiredStateOfWorld."""
@@ -166,62 +211,3 @@ def _is_needed(pod: Pod, volume: VolumeWanted) -> bool:
         for container in pod.spec.all_containers()
         for mount in container.volume_mounts
     )
-
-
-def _make_all(
-    directory: Path, volumes: Sequence[VolumeWanted], contents: _Contents
-) -> dict[str, Path]:
-    """Make whatever can be made; then raise the first error, if there was one."""
-    paths: dict[str, Path] = {}
-    errors: list[VolumeError] = []
-    for volume in volumes:
-        found = contents.get(volume.name)
-        try:
-            if isinstance(found, SetUpFailed):
-                raise found
-            paths[volume.name] = _make(directory, volume, found)
-        except VolumeError as exc:
-            errors.append(exc)
-    if errors:
-        raise errors[0]
-    return paths
-
-
-def _make(directory: Path, volume: VolumeWanted, found: Gathered | None) -> Path:
-    try:
-        match volume:
-            case EmptyDir():
-                return empty_dir.make(make_private_directory(directory), volume.name)
-            case HostPath():
-                return host_path.make(volume)
-            case Projected():
-                assert found is not None  # gathered before
-                return _write(directory, volume, found)
-    except OSError as exc:
-        raise VolumeStorageFailed(
-            f"volume {volume.name!r}: cannot make {exc.filename}: {exc.strerror}",
-            hint=f"look at it on the node, as uid {os.geteuid()}",
-        ) from exc
-
-
-def _write(directory: Path, volume: Projected, found: Gathered) -> Path:
-    path = make_private_directory(directory / f"kubernetes.io~{volume.of}") / volume.name
-    try:
-        atomic_writer.write(path, found.files)
-    except InvalidVolume as exc:
-        raise SetUpFailed(volume.name, [exc]) from exc
-    return path
-
-
-def _remove(pod_directory: Path) -> None:
-    try:
-        parent = os.open(pod_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            shutil.rmtree(_VOLUMES, dir_fd=parent)
-        finally:
-            os.close(parent)
-    except OSError as exc:
-        raise VolumeStorageFailed(
-            f"cannot remove {pod_directory / _VOLUMES}: {exc}",
-            hint=f"look at it on the node, as uid {os.geteuid()}",
-        ) from exc

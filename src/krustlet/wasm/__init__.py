@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 from krustlet.wasm.launch import Preopen, WasmLaunch, encode_launch
 
 if TYPE_CHECKING:
-    from krustlet.wasm.cache import AotCache, CompiledModule, CompileLimits
-    from krustlet.wasm.engine import EngineSettings
+    from krustlet.wasm.cache import DEFAULT_MAX_BYTES, AotCache, CompiledModule
+    from krustlet.wasm.compiler import CompileLimits
+    from krustlet.wasm.engine import MAX_STACK_BYTES, OPTIMISATIONS, EngineSettings
     from krustlet.wasm.errors import (
         CacheUnusable,
         CompileFailed,
-        ComponentUnsupported,
+        ImportsMismatched,
         ImportsMissing,
         ModuleInvalid,
         NoEntryPoint,
         NotWasm,
+        ServerUnsupported,
         SourceChanged,
         WasmError,
     )
@@ -25,19 +27,23 @@ if TYPE_CHECKING:
 RUNNER = "krustlet.wasm.runner:WasmRunner"
 
 __all__ = [
+    "DEFAULT_MAX_BYTES",
+    "MAX_STACK_BYTES",
+    "OPTIMISATIONS",
     "RUNNER",
     "AotCache",
     "CacheUnusable",
     "CompileFailed",
     "CompileLimits",
     "CompiledModule",
-    "ComponentUnsupported",
     "EngineSettings",
+    "ImportsMismatched",
     "ImportsMissing",
     "ModuleInvalid",
     "NoEntryPoint",
     "NotWasm",
     "Preopen",
+    "ServerUnsupported",
     "SourceChanged",
     "WasmError",
     "WasmLaunch",
@@ -45,17 +51,21 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DEFAULT_MAX_BYTES": "cache",
+    "MAX_STACK_BYTES": "engine",
+    "OPTIMISATIONS": "engine",
     "AotCache": "cache",
-    "CompileLimits": "cache",
+    "CompileLimits": "compiler",
     "CompiledModule": "cache",
     "EngineSettings": "engine",
     "CacheUnusable": "errors",
     "CompileFailed": "errors",
-    "ComponentUnsupported": "errors",
+    "ImportsMismatched": "errors",
     "ImportsMissing": "errors",
     "ModuleInvalid": "errors",
     "NoEntryPoint": "errors",
     "NotWasm": "errors",
+    "ServerUnsupported": "errors",
     "SourceChanged": "errors",
     "WasmError": "errors",
 }

@@ -1,19 +1,11 @@
-"""Native code on disk, so that nothing is compiled twice.
+"""Native code for every module, made no more than once.
 
-Owns the cache directory. Loading native code is running it, so an entry counts only while it is
-ours, private, and byte for byte what the compiler wrote. Entries are named by the module's digest
-below a directory named by the engine's fingerprint; the note beside the code is written last, and
-code without a note is nobody's.
+Decides what is compiled and when. Leaves the files to `entries`, the compilers to `compiler`, and
+taking turns with other processes to `turns`.
 """
 
 import asyncio
 import contextlib
-import errno
-import hashlib
-import os
-import signal
-import stat
-import sys
 import time
 from pathlib import Path
 from typing import Final
@@ -21,42 +13,44 @@ from typing import Final
 import msgspec
 import structlog
 
-from krustlet.base import Unnamed, make_private_directory, write_atomically
+from krustlet.base import Unnamed
+from krustlet.wasm.compiler import CompileLimits, Compiler
 from krustlet.wasm.engine import EngineSettings
+from krustlet.wasm.entries import Entries
 from krustlet.wasm.errors import (
     CacheUnusable,
     CompileFailed,
-    ComponentUnsupported,
+    ImportsMismatched,
     ModuleInvalid,
     NotWasm,
     SourceChanged,
     WasmError,
 )
 from krustlet.wasm.fingerprint import fingerprint
-from krustlet.wasm.outcome import Inspection, Outcome, Rejection
+from krustlet.wasm.outcome import Inspection, Kind, Rejection
+from krustlet.wasm.refusals import Refusals, Refused
+from krustlet.wasm.turns import Turn
 
-_PART_AGE_S: Final = 3600.0  # older than any compiler may get: left behind by one that was killed
-_MOST_THREADS: Final = 8
-
-_outcomes: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
+DEFAULT_MAX_BYTES: Final = 1 << 30
 
 log = structlog.get_logger(__name__)
 
 
-class CompileLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one compiler process may use."""
-
-    memory_bytes: int = 4 << 30
-    cpu_s: int = 300
-    wall_s: float = 600.0
-    output_bytes: int = 1 << 30
-
-
 class CompiledModule(msgspec.Struct, frozen=True):
-    """Native code ready to be mapped, and what is known of the module it came from."""
+    """Native code ready to be mapped, and what is known of the module it came from.
+
+    It stays where it is for ten minutes at least; whoever has mapped it may keep it for good.
+
+    Attributes:
+        kind: a core module, or a component.
+        entry: the export that is to be run; empty if nothing can be.
+        exports: names, for people; `missing`, imports that nobody here provides, likewise.
+    """
 
     digest: str
     code: Path
+    kind: Kind
+    entry: str
     exports: list[str]
     missing: list[str]
 
@@ -64,7 +58,7 @@ class CompiledModule(msgspec.Struct, frozen=True):
 class _Making:
     """A module that is being looked for or compiled, for everybody who asks meanwhile."""
 
-    def __init__(self, task: asyncio.Task[CompiledModule]) -> None:
+    def __init__(self, task: asyncio.Task[CompiledModule | Refused]) -> None:
         self.task = task
         self.waiting = 0
 
@@ -78,13 +72,25 @@ class AotCache:
         *,
         settings: EngineSettings | None = None,
         limits: CompileLimits | None = None,
+        max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
-        self._settings = settings or EngineSettings()
-        self._limits = limits or CompileLimits()
-        self._directory = directory / fingerprint(self._settings)
+        """Use `directory`, which others may use at the same time.
+
+        Args:
+            directory: made when it is needed.
+            settings: of the engine that is to run the modules.
+            limits: of each compiler.
+            max_bytes: of all that is kept there, for all engines; what was used in the last minutes
+                is kept in any case.
+        """
+        settings = settings or EngineSettings()
+        self._compiler = Compiler(settings, limits or CompileLimits())
+        self.engine = fingerprint(settings)
+        """Names what native code is made for."""
+        self._entries = Entries(directory, self.engine, max_bytes=max_bytes)
+        self._refusals = Refusals(time.monotonic)
         self._making: dict[str, _Making] = {}
-        self._tasks: set[asyncio.Task[CompiledModule]] = set()
-        self._verified: dict[Path, tuple[int, int, int]] = {}
+        self._tasks: set[asyncio.Task[CompiledModule | Refused]] = set()
 
     async def ensure(self, source: Path, *, digest: str, name: str) -> CompiledModule:
         """The native code of a module; compiled now if it is not there yet.
@@ -93,16 +99,33 @@ class AotCache:
         the last who waits for it.
 
         Args:
-            source: a file that holds the module, binary or text.
+            source: a file that holds the module or component, binary or text.
             digest: `sha256:<hex>` of its bytes.
             name: what to call it in an error.
 
         Raises:
-            WasmError: one of its kinds; nothing was kept.
+            WasmError: one of its kinds; nothing was kept. What was refused is not tried again for a
+                while, and the same is said of it.
         """
+        if (refused := self._refusals.find(digest)) is not None:
+            raise _error(refused, name)
+        made = await self._shared(source, digest)
+        if isinstance(made, Refused):
+            raise _error(made, name)
+        return made
+
+    async def close(self) -> None:
+        """End the compilers that still run."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            if not task.cancelling():  # told twice, it would not see its compiler end
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _shared(self, source: Path, digest: str) -> CompiledModule | Refused:
         making = self._making.get(digest)
         if making is None:
-            work = self._find_or_compile(source, digest, name)
+            work = self._find_or_compile(source, digest)
             task = asyncio.create_task(work, name=f"wasm.ensure:{digest}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -116,147 +139,60 @@ class AotCache:
                 del self._making[digest]
                 making.task.cancel()
 
-    async def close(self) -> None:
-        """End the compilers that still run."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            if not task.cancelling():  # told twice, it would not see its compiler end
-                task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _find_or_compile(self, source: Path, digest: str, name: str) -> CompiledModule:
-        if (found := await asyncio.to_thread(self._find, digest)) is not None:
+    async def _find_or_compile(self, source: Path, digest: str) -> CompiledModule | Refused:
+        if (found := await self._find(digest)) is not None:
             return found
         try:
-            await asyncio.to_thread(self._make_directory)
-            return await self._compile(source, digest, name)
+            await asyncio.to_thread(self._entries.prepare)
+            with contextlib.closing(Turn(self._entries.directory, digest)) as turn:
+                made = await self._in_turn(turn, source, digest)
+            await asyncio.to_thread(self._entries.sweep)
         except OSError as exc:
-            raise CacheUnusable(self._directory, exc) from exc
+            raise CacheUnusable(self._entries.directory, exc) from exc
+        return made
 
-    # what is there ----------------------------------------------------------------------------
+    async def _in_turn(self, turn: Turn, source: Path, digest: str) -> CompiledModule | Refused:
+        """Compile, unless another process does so already and succeeds."""
+        if not turn.take():
+            log.info("aot.waiting", digest=digest)
+            if (gone_wrong := await self._compiler.wait_for(turn)) is not None:
+                return self._refusals.note(digest, gone_wrong)
+        if (found := await self._find(digest)) is not None:  # made since we looked
+            return found
+        return await self._compile(source, digest)
 
-    def _find(self, digest: str) -> CompiledModule | None:
-        code, note = self._paths(digest)
-        try:
-            inspection = msgspec.json.decode(note.read_bytes(), type=Inspection)
-            if not self._is_sound(code, inspection):
-                log.warning("aot.entry_unsound", digest=digest)
-                return None
-        except (OSError, msgspec.MsgspecError):
-            return None
-        return CompiledModule(digest, code, inspection.exports, inspection.missing)
-
-    def _is_sound(self, code: Path, inspection: Inspection) -> bool:
-        status = code.lstat()
-        private = _is_ours(self._directory) and _is_ours(code, forbidden=0o077)
-        whole = stat.S_ISREG(status.st_mode) and status.st_size == inspection.code_bytes
-        if not (private and whole):
-            return False
-        seen = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-        if self._verified.get(code) != seen:
-            if _digest(code) != inspection.code_digest:
-                return False
-            self._verified[code] = seen
-        return True
-
-    def _paths(self, digest: str) -> tuple[Path, Path]:
-        stem = digest.removeprefix("sha256:")
-        return self._directory / f"{stem}.cwasm", self._directory / f"{stem}.json"
-
-    # what is made -----------------------------------------------------------------------------
-
-    def _make_directory(self) -> None:
-        make_private_directory(self._directory)
-        if not _is_ours(self._directory):
-            raise PermissionError(errno.EPERM, "other users may write to it")
-        for part in self._directory.glob("*.part"):
-            with contextlib.suppress(FileNotFoundError):
-                if part.stat().st_mtime < time.time() - _PART_AGE_S:
-                    part.unlink()
-
-    async def _compile(self, source: Path, digest: str, name: str) -> CompiledModule:
+    async def _compile(self, source: Path, digest: str) -> CompiledModule | Refused:
         started = time.monotonic()
-        code, note = self._paths(digest)
-        with Unnamed(self._directory) as output:
-            outcome = await self._run_compiler(source, digest, name, output.descriptor)
+        with Unnamed(self._entries.directory) as output:
+            outcome = await self._compiler.compile(source, digest=digest, into=output.descriptor)
+            took_s = round(time.monotonic() - started, 3)
             if isinstance(outcome, Rejection):
-                raise _error(outcome, name)
-            output.keep_as(code)
-        write_atomically(note, msgspec.json.encode(outcome))
-        took_s = round(time.monotonic() - started, 3)
-        log.info("aot.compiled", module=name, digest=digest, took_s=took_s)
-        return CompiledModule(digest, code, outcome.exports, outcome.missing)
+                log.info("aot.refused", digest=digest, kind=outcome.kind, took_s=took_s)
+                return self._refusals.note(digest, outcome)
+            self._entries.keep(digest, output, outcome)
+        self._refusals.forget(digest)
+        log.info("aot.compiled", digest=digest, kind=outcome.kind, took_s=took_s)
+        return self._module(digest, outcome)
 
-    async def _run_compiler(self, source: Path, digest: str, name: str, into: int) -> Outcome:
-        process = await asyncio.create_subprocess_exec(
-            *self._command(source, digest, into),
-            env=_environment(),
-            pass_fds=[into],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        wall_s = self._limits.wall_s
-        try:
-            async with asyncio.timeout(wall_s):
-                stdout, stderr = await process.communicate()
-        except TimeoutError as exc:
-            raise CompileFailed(f"{name}: compiling took over {wall_s:g} s") from exc
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()  # read its pipes to the end, or they outlive the loop
-        if process.returncode != 0:
-            raise CompileFailed(f"{name}: {self._cause(process.returncode or 0, stderr)}")
-        return _outcomes.decode(stdout)
+    async def _find(self, digest: str) -> CompiledModule | None:
+        found = await asyncio.to_thread(self._entries.find, digest)
+        return self._module(digest, found) if found is not None else None
 
-    def _command(self, source: Path, digest: str, into: int) -> list[str]:
-        settings = msgspec.json.encode(self._settings).decode()
-        limits = self._limits
-        return [
-            *(sys.executable, "-I", "-m", "krustlet.wasm.compile", str(source), str(into)),
-            *("--parent", str(os.getpid()), "--digest", digest, "--settings", settings),
-            *("--memory", str(limits.memory_bytes), "--cpu", str(limits.cpu_s)),
-            *("--output", str(limits.output_bytes)),
-        ]
-
-    def _cause(self, exit_code: int, stderr: bytes) -> str:
-        told = stderr.decode(errors="replace").strip()
-        last = told.rpartition("\n")[2]
-        if exit_code == -signal.SIGXCPU:
-            return f"compiling took over {self._limits.cpu_s} s of processor time"
-        if "memory allocation of" in told or "MemoryError" in last:
-            return f"compiling needs over {self._limits.memory_bytes >> 20} MiB of memory"
-        if os.strerror(errno.EFBIG) in last:
-            return f"its native code has over {self._limits.output_bytes >> 20} MiB"
-        if exit_code == -signal.SIGKILL:
-            return "the compiler was killed; perhaps this machine is short of memory"
-        return f"the compiler ended with {exit_code}: {last}"
+    def _module(self, digest: str, known: Inspection) -> CompiledModule:
+        code = self._entries.code(digest)
+        return CompiledModule(digest, code, known.kind, known.entry, known.exports, known.missing)
 
 
-def _environment() -> dict[str, str]:
-    """As little as possible. Threads and their heaps count as address space, which is limited."""
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
-    return {"RAYON_NUM_THREADS": str(threads), "MALLOC_ARENA_MAX": "2"}
-
-
-def _is_ours(path: Path, *, forbidden: int = 0o022) -> bool:
-    status = path.lstat()
-    return status.st_uid == os.getuid() and not status.st_mode & forbidden
-
-
-def _error(rejection: Rejection, name: str) -> WasmError:
+def _error(refused: Refused, name: str) -> WasmError:
+    rejection = refused.rejection
     match rejection.kind:
         case "not-wasm":
             return NotWasm(name)
-        case "component":
-            return ComponentUnsupported(name)
+        case "invalid":
+            return ModuleInvalid(name, rejection.message)
+        case "imports":
+            return ImportsMismatched(name, rejection.message)
         case "changed":
             return SourceChanged(name)
-        case _:
-            return ModuleInvalid(name, rejection.message)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        case "costly" | "died":
+            return CompileFailed(name, rejection.message, held_s=refused.held_s)

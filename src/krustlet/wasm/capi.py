@@ -9,7 +9,7 @@ know what the installed engine expects: `check` compares.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,10 @@ Flag: Final = ctypes.c_bool
 Enum: Final = ctypes.c_uint8
 
 I32: Final = 0  # WASM_I32
+I64: Final = 1  # WASM_I64
 FUNCTION: Final = 0  # WASMTIME_EXTERN_FUNC
+MEMORY: Final = 3  # WASMTIME_EXTERN_MEMORY
+RESULT: Final = 19  # WASMTIME_COMPONENT_RESULT
 
 
 class Vector(ctypes.Structure):
@@ -36,39 +39,61 @@ class Instance(ctypes.Structure):
     _fields_ = (("inside", ctypes.c_uint64 * 2),)
 
 
-class Number(ctypes.Union):
-    """`wasmtime_valunion_t`, of which we know the numbers of 32 bits."""
-
-    _fields_ = (("i32", ctypes.c_int32), ("others", ctypes.c_uint64 * 3))
-
-
-class Value(ctypes.Structure):
-    """`wasmtime_val_t`."""
-
-    _fields_ = (("kind", Enum), ("of", Number))
-
-
 class Extern(ctypes.Structure):
     """`wasmtime_extern_t`; what it is of depends on its kind."""
 
     _fields_ = (("kind", Enum), ("of", ctypes.c_uint64 * 3))
 
 
-Callback: Final = ctypes.CFUNCTYPE(Pointer, Pointer, Pointer, Pointer, Size, Pointer, Size)
-"""`wasmtime_func_callback_t`: an exception in one is printed, and C goes on with any answer."""
+RawCallback: Final = ctypes.CFUNCTYPE(Pointer, Pointer, Pointer, Pointer, Size)
+"""`wasmtime_func_unchecked_callback_t`; its results take the place of its arguments.
+
+An exception in one is printed, and C goes on with any answer.
+"""
+
+
+class ComponentInstance(ctypes.Structure):
+    """`wasmtime_component_instance_t`, which only wasmtime looks into."""
+
+    _fields_ = (("inside", ctypes.c_uint64 * 2),)
+
+
+class ComponentFunction(ctypes.Structure):
+    """`wasmtime_component_func_t`, which only wasmtime looks into."""
+
+    _fields_ = (("inside", ctypes.c_uint64 * 4),)
+
+
+class Result(ctypes.Union):
+    """`wasmtime_component_valunion_t`, of which we know whether a result is the good one."""
+
+    _fields_ = (("is_ok", Flag), ("others", ctypes.c_uint64 * 3))
+
+
+class ComponentValue(ctypes.Structure):
+    """`wasmtime_component_val_t`."""
+
+    _fields_ = (("kind", Enum), ("of", Result))
+
 
 _signatures: dict[str, tuple[Any, ...]] = {}
 
 
-def _library() -> ctypes.CDLL:
+def _library() -> Path:
     package = find_spec("wasmtime")
     for directory in (package and package.submodule_search_locations) or ():
         for path in Path(directory).glob("*/_libwasmtime.*"):
-            return ctypes.CDLL(str(path))
+            return path
     raise ImportError("there is no wasmtime library in a package of that name")
 
 
-_dll = _library()
+_path = _library()
+_dll = ctypes.CDLL(str(_path))
+
+
+def is_version(version: str) -> bool:
+    """Whether the installed wasmtime is this one; asked without what reads metadata at length."""
+    return (_path.parents[2] / f"wasmtime-{version}.dist-info").is_dir()
 
 
 def _function(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
@@ -80,26 +105,10 @@ def _function(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
     return function
 
 
-config_new = _function("wasm_config_new", Pointer)
-config_set_optimisation = _function("wasmtime_config_cranelift_opt_level_set", None, Pointer, Enum)
-config_set_max_stack = _function("wasmtime_config_max_wasm_stack_set", None, Pointer, Size)
-engine_new = _function("wasm_engine_new_with_config", Pointer, Pointer)
-linker_new = _function("wasmtime_linker_new", Pointer, Pointer)
-linker_define_wasi = _function("wasmtime_linker_define_wasi", Pointer, Pointer)
-linker_allow_shadowing = _function("wasmtime_linker_allow_shadowing", None, Pointer, Flag)
-linker_define_func = _function(
-    "wasmtime_linker_define_func",
-    *(Pointer, Pointer, Text, Size, Text, Size, Pointer, Callback, Pointer, Pointer),
-)
-valtype_new = _function("wasm_valtype_new", Pointer, Enum)
-valtype_vec_new = _function("wasm_valtype_vec_new", None, Pointer, Size, Pointer)
-functype_new = _function("wasm_functype_new", Pointer, Pointer, Pointer)
+# of every guest, side by side: a child copies the page of each that it calls
 module_deserialize_file = _function(
     "wasmtime_module_deserialize_file", Pointer, Pointer, Text, Pointer
 )
-store_new = _function("wasmtime_store_new", Pointer, Pointer, Pointer, Pointer)
-store_context = _function("wasmtime_store_context", Pointer, Pointer)
-context_set_wasi = _function("wasmtime_context_set_wasi", Pointer, Pointer, Pointer)
 wasi_new = _function("wasi_config_new", Pointer)
 wasi_set_argv = _function("wasi_config_set_argv", Flag, Pointer, Size, Pointer)
 wasi_set_env = _function("wasi_config_set_env", Flag, Pointer, Size, Pointer, Pointer)
@@ -107,6 +116,10 @@ wasi_inherit_stdin = _function("wasi_config_inherit_stdin", None, Pointer)
 wasi_inherit_stdout = _function("wasi_config_inherit_stdout", None, Pointer)
 wasi_inherit_stderr = _function("wasi_config_inherit_stderr", None, Pointer)
 wasi_preopen_dir = _function("wasi_config_preopen_dir", Flag, Pointer, Text, Text, Flag)
+store_new = _function("wasmtime_store_new", Pointer, Pointer, Pointer, Pointer)
+store_limit = _function("wasmtime_store_limiter", None, Pointer, *[ctypes.c_int64] * 5)
+store_context = _function("wasmtime_store_context", Pointer, Pointer)
+context_set_wasi = _function("wasmtime_context_set_wasi", Pointer, Pointer, Pointer)
 linker_instantiate = _function("wasmtime_linker_instantiate", *[Pointer] * 6)
 instance_export_get = _function(
     "wasmtime_instance_export_get", Flag, Pointer, Pointer, Text, Size, Pointer
@@ -114,9 +127,96 @@ instance_export_get = _function(
 func_call = _function(
     "wasmtime_func_call", *(Pointer, Pointer, Pointer, Pointer, Size, Pointer, Size, Pointer)
 )
+
+# of components
+wasi_inherit_network = _function("wasi_config_inherit_network", None, Pointer)
+wasi_allow_name_lookup = _function("wasi_config_allow_ip_name_lookup", None, Pointer, Flag)
+component_deserialize_file = _function(
+    "wasmtime_component_deserialize_file", Pointer, Pointer, Text, Pointer
+)
+component_linker_instantiate = _function("wasmtime_component_linker_instantiate", *[Pointer] * 5)
+component_export_index = _function(
+    "wasmtime_component_get_export_index", Pointer, Pointer, Pointer, Text, Size
+)
+component_instance_func = _function("wasmtime_component_instance_get_func", Flag, *[Pointer] * 4)
+component_func_call = _function(
+    "wasmtime_component_func_call", *(Pointer, Pointer, Pointer, Pointer, Size, Pointer, Size)
+)
+
+# of what is made once
+config_new = _function("wasm_config_new", Pointer)
+config_set_optimisation = _function("wasmtime_config_cranelift_opt_level_set", None, Pointer, Enum)
+config_set_max_stack = _function("wasmtime_config_max_wasm_stack_set", None, Pointer, Size)
+config_switches = {
+    name: _function(name, None, Pointer, Flag)
+    for name in (
+        "wasmtime_config_wasm_simd_set",
+        "wasmtime_config_wasm_relaxed_simd_set",
+        "wasmtime_config_wasm_threads_set",
+        "wasmtime_config_shared_memory_set",
+    )
+}
+config_set_parallel_compilation = _function(
+    "wasmtime_config_parallel_compilation_set", None, Pointer, Flag
+)
+engine_new = _function("wasm_engine_new_with_config", Pointer, Pointer)
+linker_new = _function("wasmtime_linker_new", Pointer, Pointer)
+linker_define_wasi = _function("wasmtime_linker_define_wasi", Pointer, Pointer)
+linker_allow_shadowing = _function("wasmtime_linker_allow_shadowing", None, Pointer, Flag)
+linker_define_raw_func = _function(
+    "wasmtime_linker_define_func_unchecked",
+    *(Pointer, Pointer, Text, Size, Text, Size, Pointer, RawCallback, Pointer, Pointer),
+)
+valtype_new = _function("wasm_valtype_new", Pointer, Enum)
+valtype_vec_new = _function("wasm_valtype_vec_new", None, Pointer, Size, Pointer)
+functype_new = _function("wasm_functype_new", Pointer, Pointer, Pointer)
+component_linker_new = _function("wasmtime_component_linker_new", Pointer, Pointer)
+component_linker_add_wasi = _function("wasmtime_component_linker_add_wasip2", Pointer, Pointer)
+
+# of calls back
+caller_context = _function("wasmtime_caller_context", Pointer, Pointer)
+caller_export_get = _function("wasmtime_caller_export_get", Flag, Pointer, Text, Size, Pointer)
+wat_to_wasm = _function("wasmtime_wat2wasm", Pointer, Text, Size, Pointer)
+module_new = _function("wasmtime_module_new", Pointer, Pointer, Pointer, Size, Pointer)
+linker_define = _function(
+    "wasmtime_linker_define", *(Pointer, Pointer, Pointer, Text, Size, Text, Size, Pointer)
+)
+raw_func_call = _function(
+    "wasmtime_func_call_unchecked", *(Pointer, Pointer, Pointer, Pointer, Size, Pointer)
+)
+
+# of bad ends
+memory_size = _function("wasmtime_memory_data_size", Size, Pointer, Pointer)
+error_exit_status = _function("wasmtime_error_exit_status", Flag, Pointer, Pointer)
 error_message = _function("wasmtime_error_message", None, Pointer, Pointer)
 error_wasm_trace = _function("wasmtime_error_wasm_trace", None, Pointer, Pointer)
 trap_message = _function("wasm_trap_message", None, Pointer, Pointer)
+trap_new = _function("wasmtime_trap_new", Pointer, Text, Size)
+
+
+def define(
+    linker: int,
+    module: str,
+    name: str,
+    parameters: Sequence[int],
+    results: Sequence[int],
+    callback: Any,
+    number: int = 0,
+) -> None:
+    """Have guests call `callback` by that name.
+
+    Args:
+        parameters: their kinds; those of `results` likewise.
+        callback: a `RawCallback` that outlives the linker; told `number` as its first argument.
+    """
+    lists = [Vector(), Vector()]
+    for kinds, into in zip((parameters, results), lists, strict=True):
+        types = (Pointer * len(kinds))(*[valtype_new(kind) for kind in kinds])
+        valtype_vec_new(ctypes.addressof(into), len(kinds), ctypes.addressof(types))
+    signature = functype_new(*[ctypes.addressof(kinds) for kinds in lists])
+    names = (module.encode(), len(module), name.encode(), len(name))
+    if linker_define_raw_func(linker, *names, signature, callback, number, None):
+        raise ImportError(f"this wasmtime does not take a {name}")
 
 
 def check() -> None:
@@ -131,17 +231,26 @@ def check() -> None:
     for name, signature in _signatures.items():
         function = getattr(known, f"_{name}", None)
         _compare(name, signature, function and (function.restype, *function.argtypes))
-    callback = known.wasmtime_func_callback_t
-    for name, ours, theirs in (
-        ("wasmtime_func_callback_t", _parts_of(Callback), _parts_of(callback)),
-        ("wasm_byte_vec_t", (Vector,), (known.wasm_byte_vec_t,)),
-        ("wasmtime_instance_t", (Instance,), (known.wasmtime_instance_t,)),
-        ("wasmtime_val_t", (Value,), (known.wasmtime_val_t,)),
-        ("wasmtime_extern_t", (Extern,), (known.wasmtime_extern_t,)),
+    callback = known.wasmtime_func_unchecked_callback_t
+    _compare("wasmtime_func_unchecked_callback_t", _parts_of(RawCallback), _parts_of(callback))
+    for name, type_ in (
+        ("wasm_byte_vec_t", Vector),
+        ("wasmtime_instance_t", Instance),
+        ("wasmtime_extern_t", Extern),
+        ("wasmtime_component_instance_t", ComponentInstance),
+        ("wasmtime_component_func_t", ComponentFunction),
+        ("wasmtime_component_val_t", ComponentValue),
     ):
-        _compare(name, ours, theirs)
-    if (numbers.WASM_I32.value, numbers.WASMTIME_EXTERN_FUNC.value) != (I32, FUNCTION):
-        raise ImportError("this wasmtime numbers its kinds in another way than is expected")
+        _compare(name, (type_,), (getattr(known, name),))
+    for number, theirs in (
+        (I32, numbers.WASM_I32),
+        (I64, numbers.WASM_I64),
+        (FUNCTION, numbers.WASMTIME_EXTERN_FUNC),
+        (MEMORY, numbers.WASMTIME_EXTERN_MEMORY),
+        (RESULT, numbers.WASMTIME_COMPONENT_RESULT),
+    ):
+        if number != theirs.value:
+            raise ImportError("this wasmtime numbers its kinds in another way than is expected")
 
 
 def _compare(name: str, ours: tuple[Any, ...], theirs: tuple[Any, ...] | None) -> None:

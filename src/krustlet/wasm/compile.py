@@ -1,6 +1,6 @@
 """Compile one module in a process of its own, under limits: the module may be hostile.
 
-Run by `cache` as `python -I -m krustlet.wasm.compile`. Prints one `Outcome` as JSON; the native
+Run by `compiler` as `python -I -m krustlet.wasm.compile`. Prints one `Outcome` as JSON; the native
 code goes to the descriptor it was given.
 """
 
@@ -14,46 +14,49 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import wasmtime
+from wasmtime import _ffi as ffi
+from wasmtime import component as model
 
 from krustlet.wasm import capi
-from krustlet.wasm.engine import EngineSettings
-from krustlet.wasm.outcome import Inspection, Outcome, Rejection
+from krustlet.wasm.engine import EngineSettings, switches, with_source_lines
+from krustlet.wasm.linking import Linkage, look_at_component, look_at_module
+from krustlet.wasm.outcome import Inspection, Kind, Outcome, Rejection, shortened, shown
+from krustlet.wasm.sections import MAGIC, is_component
+from krustlet.wasm.unstable_imports import modernise
 
-_MAGIC = b"\0asm"
-_COMPONENT_LAYER = b"\x01\0"
-_NICENESS = 10
-_PR_SET_PDEATHSIG = 1
+_NICENESS: Final = 10
+_PR_SET_PDEATHSIG: Final = 1
+_SPACE_AND_LINES: Final = re.compile(rb"(?:\s|;;[^\n]*)*+")
+_BRACKETS: Final = re.compile(rb"\(;|;\)")
 
 
-def compile_module(
-    data: bytes, *, expected_digest: str, into: int, settings: EngineSettings
-) -> Outcome:
-    """Turn a module (binary or text) into native code, written to the descriptor `into`."""
-    if f"sha256:{hashlib.sha256(data).hexdigest()}" != expected_digest:
-        return Rejection("changed", "the file has changed since it was looked at")
+def compile_module(engine: wasmtime.Engine, data: bytes, *, into: int) -> Outcome:
+    """Turn a module or component (binary or text) into native code, written to `into`.
+
+    Args:
+        engine: out of `make_engine`.
+        into: a descriptor; what was written there counts only with an `Inspection`.
+    """
     try:
         binary = _binary(data)
+        if binary is None:
+            return Rejection("not-wasm", "exec format error")
+        kind, code, linkage = _compile(engine, binary)
     except (wasmtime.WasmtimeError, UnicodeDecodeError) as exc:
-        return Rejection("invalid", str(exc).strip())
-    if binary is None:
-        return Rejection("not-wasm", "exec format error")
-    if binary[6:8] == _COMPONENT_LAYER:
-        return Rejection("component", "it is a component")
-    capi.check()  # in time: what is compiled now is to run through it
-    engine = make_engine(settings)
-    try:
-        module = wasmtime.Module(engine, binary)
-    except wasmtime.WasmtimeError as exc:
-        return Rejection("invalid", str(exc).strip())
-    code = module.serialize()
+        return Rejection("invalid", shortened(str(exc)))
+    if linkage.mismatch:
+        return Rejection("imports", shortened(linkage.mismatch))
     with open(into, "wb", closefd=False) as file:
         file.write(code)
     return Inspection(
-        exports=[export.name for export in module.exports],
-        missing=_missing(engine, module),
+        kind=kind,
+        entry=linkage.entry,
+        exports=shown(linkage.exports),
+        missing=shown(linkage.missing),
         code_digest=f"sha256:{hashlib.sha256(code).hexdigest()}",
         code_bytes=len(code),
     )
@@ -61,14 +64,24 @@ def compile_module(
 
 def make_engine(settings: EngineSettings) -> wasmtime.Engine:
     """The engine that containers have, see `command`."""
-    config = wasmtime.Config()
+    config = with_source_lines(wasmtime.Config)
     config.cranelift_opt_level = settings.optimisation
     config.max_wasm_stack = settings.max_stack_bytes
+    for name, value in switches(settings):
+        getattr(ffi, name)(config.ptr(), value)
     return wasmtime.Engine(config)
 
 
+def _compile(engine: wasmtime.Engine, binary: bytes) -> tuple[Kind, bytearray, Linkage]:
+    if is_component(binary):
+        component = model.Component(engine, binary)
+        return "component", component.serialize(), look_at_component(engine, component)
+    module = wasmtime.Module(engine, modernise(binary))
+    return "module", module.serialize(), look_at_module(engine, module)
+
+
 def _binary(data: bytes) -> bytes | None:
-    if data.startswith(_MAGIC):
+    if data.startswith(MAGIC):
         return data
     if _looks_like_text(data):
         return bytes(wasmtime.wat2wasm(data.decode()))
@@ -77,37 +90,22 @@ def _binary(data: bytes) -> bytes | None:
 
 def _looks_like_text(data: bytes) -> bool:
     """Whether this is the text format: after comments and space, it starts with `(`."""
-    rest = data.lstrip()
-    while rest.startswith((b";;", b"(;")):
-        rest = _after_line(rest) if rest.startswith(b";;") else _after_block(rest)
-        rest = rest.lstrip()
-    return rest.startswith(b"(")
+    at = 0
+    while True:
+        space = _SPACE_AND_LINES.match(data, at)
+        at = space.end() if space else at
+        if not data.startswith(b"(;", at):
+            return data.startswith(b"(", at)
+        at = _after_block(data, at)
 
 
-def _after_line(rest: bytes) -> bytes:
-    return rest.partition(b"\n")[2]
-
-
-def _after_block(rest: bytes) -> bytes:
+def _after_block(data: bytes, at: int) -> int:
     depth = 0
-    for bracket in re.finditer(rb"\(;|;\)", rest):  # they nest
+    for bracket in _BRACKETS.finditer(data, at):  # they nest
         depth += 1 if bracket[0] == b"(;" else -1
         if depth == 0:
-            return rest[bracket.end() :]
-    return b""
-
-
-def _missing(engine: wasmtime.Engine, module: wasmtime.Module) -> list[str]:
-    linker = wasmtime.Linker(engine)
-    linker.define_wasi()
-    store = wasmtime.Store(engine)
-    missing = []
-    for wanted in module.imports:
-        try:
-            linker.get(store, wanted.module, wanted.name or "")
-        except wasmtime.WasmtimeError:
-            missing.append(f"{wanted.module}::{wanted.name}")
-    return missing
+            return bracket.end()
+    return len(data)
 
 
 def _limit(options: argparse.Namespace) -> None:
@@ -140,18 +138,21 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _outcome(options: argparse.Namespace) -> Outcome:
+    data = options.source.read_bytes()
+    if f"sha256:{hashlib.sha256(data).hexdigest()}" != options.digest:
+        return Rejection("changed", "the file has changed since it was looked at")
+    capi.check()  # in time: what is compiled now is to run through it
+    settings = msgspec.json.decode(options.settings, type=EngineSettings)
+    return compile_module(make_engine(settings), data, into=options.into)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compile under limits, print the outcome."""
     options = _parse(arguments)
     os.umask(0o077)
     _limit(options)
-    outcome = compile_module(
-        options.source.read_bytes(),
-        expected_digest=options.digest,
-        into=options.into,
-        settings=msgspec.json.decode(options.settings, type=EngineSettings),
-    )
-    sys.stdout.buffer.write(msgspec.json.encode(outcome))
+    sys.stdout.buffer.write(msgspec.json.encode(_outcome(options)))
 
 
 if __name__ == "__main__":

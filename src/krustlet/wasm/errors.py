@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from krustlet.base import KrustletError
+from krustlet.wasm.outcome import Kind
 
 _UNNAMED: Final = "<anon>"  # what the engine calls a text that it was handed
 
@@ -34,24 +35,27 @@ class ModuleInvalid(WasmError):
         super().__init__(f"{name} is no valid WebAssembly module: {told}")
 
 
-class ComponentUnsupported(WasmError):
-    """A component, where a core module is needed."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name} is a component, and only core modules run here yet",
-            hint="build for wasm32-wasip1 instead of wasm32-wasip2",
-        )
-
-
 class NoEntryPoint(WasmError):
     """Nothing in it can be started."""
 
-    def __init__(self, name: str, exports: Sequence[str]) -> None:
+    def __init__(self, name: str, exports: Sequence[str], *, kind: Kind = "module") -> None:
         found = ", ".join(exports) if exports else "nothing"
+        entry = "_start" if kind == "module" else "wasi:cli/run@0.2"
         super().__init__(
-            f"{name} has no _start to run; it exports {found}",
+            f"{name} has no {entry} to run; it exports {found}",
             hint="build it as a command (a program with main), not as a library (reactor)",
+        )
+        self.exports = exports
+
+
+class ServerUnsupported(WasmError):
+    """A component that answers HTTP requests, which nobody here would hand to it."""
+
+    def __init__(self, name: str, exports: Sequence[str]) -> None:
+        found = ", ".join(exports)
+        super().__init__(
+            f"{name} is an HTTP handler, which is not supported yet; it exports {found}",
+            hint="a command that listens on a socket of its own can run here",
         )
         self.exports = exports
 
@@ -62,9 +66,20 @@ class ImportsMissing(WasmError):
     def __init__(self, name: str, missing: Sequence[str]) -> None:
         super().__init__(
             f"{name} imports what is not there: {', '.join(missing)}",
-            hint="modules get wasi_snapshot_preview1 here, and nothing else",
+            hint="modules get wasi_snapshot_preview1 and wasi_unstable here, components WASI 0.2",
         )
         self.missing = missing
+
+
+class ImportsMismatched(WasmError):
+    """It imports something by a name that is known here, but as something else."""
+
+    def __init__(self, name: str, why: str) -> None:
+        told = "\n".join(line for line in why.splitlines() if line.strip())
+        super().__init__(
+            f"{name} cannot be linked: {told}",
+            hint="build it with tools that follow WASI as it was published",
+        )
 
 
 class SourceChanged(WasmError):
@@ -80,6 +95,10 @@ class CompileFailed(WasmError):
     """The compiler died or ran into a limit; the module is to blame, or the machine is."""
 
     retryable = True
+
+    def __init__(self, name: str, why: str, *, held_s: float = 0.0) -> None:
+        hint = f"it is not tried again for {held_s / 60:.2g} minutes" if held_s else ""
+        super().__init__(f"{name}: {why}", hint=hint)
 
 
 class CacheUnusable(WasmError):

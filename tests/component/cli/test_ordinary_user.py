@@ -27,7 +27,7 @@ def krustlet(tmp_path_factory: pytest.TempPathFactory, guests: Guests) -> Iterat
 
 
 def test_a_module_runs_without_root(krustlet: Command) -> None:
-    result = krustlet("run", "-v", "hello.wasm", HOME=str(krustlet.directory))
+    result = krustlet("run", "--verbose", "hello.wasm", HOME=str(krustlet.directory))
     assert (result.code, result.stdout) == (0, "Hello, world!\n")
     [walls] = [line for line in result.stderr.splitlines() if line.startswith("walls missing")]
     assert "a user of its own" in walls

@@ -28,6 +28,7 @@ from krustlet.process import client as client_room
 from krustlet.process.messages import (
     PROTOCOL,
     AnyMessage,
+    Execute,
     Hello,
     Message,
     Pump,
@@ -38,6 +39,8 @@ from krustlet.process.messages import (
     receive,
     send,
 )
+from krustlet.process.sealed import Sealed, decode_sealed
+from krustlet.process.walls import NO_WALLS
 from tests.support.processes import children, descriptors, is_alive
 from tests.support.supervised import LIMIT_S, Supervised
 from tests.support.until import until_not
@@ -106,12 +109,35 @@ async def fake(tmp_path: Path) -> AsyncIterator[FakeSupervisor]:
 # greeting -----------------------------------------------------------------------------------------
 
 
-async def test_another_protocol_is_refused(fake: FakeSupervisor) -> None:
+async def test_a_protocol_that_never_was_is_refused(fake: FakeSupervisor) -> None:
     supervisor = await fake.connected()
-    send(fake.socket, Welcome(PROTOCOL + 1, fake.process.pid))
-    with pytest.raises(SupervisorUnavailable, match=f"speaks protocol {PROTOCOL + 1}"):
+    send(fake.socket, Welcome(0, fake.process.pid))
+    with pytest.raises(SupervisorUnavailable, match="speaks protocol 0"):
         await supervisor.__aenter__()
     assert is_alive(fake.process.pid)  # it may be another version's, and its containers wanted
+
+
+async def test_an_earlier_protocol_does_but_lets_nobody_in(fake: FakeSupervisor) -> None:
+    supervisor = await fake.connected()
+    send(fake.socket, Known("old", 1, 1.0, None))
+    send(fake.socket, Welcome(1, fake.process.pid))
+    await supervisor.__aenter__()
+    assert supervisor.known == {"old": Known("old", 1, 1.0, None)}
+    with pytest.raises(SupervisorUnavailable, match="an earlier version, which lets nobody in"):
+        await supervisor.execute(Execute("x", "old", "r"), b"")
+    with pytest.raises(SupervisorUnavailable, match="an earlier version, which lets nobody in"):
+        await supervisor.attach("old", stdin=False)
+    supervisor.close()
+
+
+async def test_a_later_protocol_is_spoken_to_in_ours(fake: FakeSupervisor) -> None:
+    supervisor = await fake.connected()
+    send(fake.socket, Welcome(PROTOCOL + 1, fake.process.pid))
+    await supervisor.__aenter__()
+    supervisor.stop("a", grace_s=0)
+    await fake.hear(Hello)
+    assert (await fake.hear(Stop))[0] == Stop("a", 0)
+    supervisor.close()
 
 
 @pytest.mark.parametrize(
@@ -171,7 +197,7 @@ async def test_a_payload_is_sealed(fake: FakeSupervisor) -> None:
     message, (payload,) = await fake.hear(Start)
     assert message == Start(LAUNCH)
     assert fcntl.fcntl(payload, fcntl.F_GET_SEALS) == SEALS
-    assert os.pread(payload, 100, 0) == b"secret"
+    assert decode_sealed(os.pread(payload, 1000, 0)) == Sealed(NO_WALLS, b"secret")
     for change in (lambda: os.pwrite(payload, b"x", 0), lambda: os.truncate(payload, 0)):
         with pytest.raises(PermissionError):
             change()
@@ -220,7 +246,7 @@ async def test_what_it_does_not_take_at_once_is_sent_in_order(fake: FakeSupervis
         message, _ = await fake.hear(Stop)
         assert message == Stop(f"c{number}", 0)
     _, (payload,) = await fake.hear(Start)
-    assert os.pread(payload, 100, 0) == b"last"
+    assert decode_sealed(os.pread(payload, 1000, 0)).payload == b"last"
     os.close(payload)
     for id_ in ("a", "b"):
         send(fake.socket, Started(id_, 1, 1.0))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from krustlet.process import Launch
-from krustlet.process.containers import Launcher
+from krustlet.process.launcher import Launcher
 from tests.support.processes import descriptors
 from tests.support.toy_runner import ToyRunner
 

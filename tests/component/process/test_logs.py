@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from krustlet.process import LogEntry, follow_log
-from krustlet.process.logpump import Log
+from krustlet.process.logwriter import Log
 from tests.support.supervised import LIMIT_S, Supervised
 from tests.support.until import until, until_not
 
@@ -173,6 +173,10 @@ async def test_nobody_who_stops_following_leaves_a_watch(tmp_path: Path) -> None
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
+def a_log(directory: Path) -> Log:
+    return Log("a", str(directory / "log"), max_bytes=0, max_files=5)
+
+
 # where nothing can be written ---------------------------------------------------------------------
 
 
@@ -218,7 +222,7 @@ def _until_noted(supervised: Supervised) -> None:
 def test_after_a_line_cut_short_the_next_begins_on_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = Log("a", str(tmp_path / "log"))
+    log = a_log(tmp_path)
     write = os.write
     room = 10
 
@@ -237,12 +241,16 @@ def test_after_a_line_cut_short_the_next_begins_on_its_own(
     log.write(b"fourth\n")
     log.write(b"fifth\n")
     log.close()
-    assert (tmp_path / "log").read_bytes() == b"first\nseco\nfourth\nfifth\n"
+    first, torn, remark, *others = (tmp_path / "log").read_bytes().splitlines()
+    assert (first, torn, others) == (b"first", b"seco", [b"fourth", b"fifth"])
+    assert remark.endswith(
+        b" stderr F krustlet: 9 bytes of this log could not be written: No space left on device"
+    )
 
 
 def test_after_a_pump_that_was_killed_in_a_line_the_next_begins_on_its_own(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"first\nseco")
-    log = Log("a", str(tmp_path / "log"))
+    log = a_log(tmp_path)
     log.write(b"third\n")
     log.close()
     assert (tmp_path / "log").read_bytes() == b"first\nseco\nthird\n"

@@ -13,7 +13,7 @@ import msgspec
 from krustlet.base import KrustletError
 from krustlet.objects import ContainerStatus, Pod, PodStatus, UserInfo
 from krustlet.pods import log_path
-from krustlet.server import Action, Https, NodeServer
+from krustlet.server import Action, Https, NodeServer, PodsControl
 from tests.support.authority import Authority, Identity
 from tests.support.pods import Story, a_pod
 
@@ -111,7 +111,9 @@ class Rig:
         self.server: NodeServer | None = None
 
     @asynccontextmanager
-    async def serving(self, **https: Any) -> AsyncIterator[NodeServer]:
+    async def serving(
+        self, *, control: PodsControl | None = None, **https: Any
+    ) -> AsyncIterator[NodeServer]:
         settings = {
             "node": NODE,
             "reviewer": self.reviewer,
@@ -122,7 +124,7 @@ class Rig:
             **https,
         }
         async with NodeServer(
-            self.pods, root=self.root, logs=self.logs, https=Https(**settings)
+            self.pods, control=control, root=self.root, logs=self.logs, https=Https(**settings)
         ) as self.server:
             yield self.server
 

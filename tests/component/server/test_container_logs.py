@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from krustlet.objects import ContainerState, ContainerStateWaiting, Pod
-from krustlet.process.logpump import timestamp
+from krustlet.process.loglines import timestamp
 from tests.component.server.rig import Rig, with_status
 from tests.support.pods import Story, a_container, a_pod
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from krustlet.volumes import InvalidVolume
+from krustlet.volumes import InvalidVolume, Owner
 from krustlet.volumes.atomic_writer import File, write
 
 
@@ -178,6 +178,7 @@ _names = st.sampled_from(["a", "b", "c", "d/a", "d/b", "e/f/g"])
 _versions = st.dictionaries(_names, st.binary(max_size=3).map(lambda data: File(data, 0o644)))
 
 
+@settings(deadline=None)  # the disk is not ours alone
 @given(versions=st.lists(_versions, min_size=2, max_size=4))
 def test_a_reader_never_sees_parts_of_two_versions(versions: list[dict[str, File]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -191,6 +192,7 @@ def test_a_reader_never_sees_parts_of_two_versions(versions: list[dict[str, File
             assert whole(volume) == visible(volume) == contents(new)
 
 
+@settings(deadline=None)  # the disk is not ours alone
 @given(old=_versions, new=_versions)
 def test_a_file_of_both_versions_is_there_at_every_moment(
     old: dict[str, File], new: dict[str, File]
@@ -206,6 +208,7 @@ def test_a_file_of_both_versions_is_there_at_every_moment(
         assert all(state in (of_old, of_new) for state in seen)
 
 
+@settings(deadline=None)  # the disk is not ours alone
 @given(old=_versions, new=_versions, fails_at=st.integers(min_value=0, max_value=40))
 def test_a_write_that_fails_leaves_one_version_whole(
     old: dict[str, File], new: dict[str, File], fails_at: int
@@ -281,3 +284,40 @@ def test_every_kind_of_step_is_watched(volume: Path) -> None:
         write(volume, files(b="B"))
     assert len(seen) > 8
     assert len(set(seen)) == 2
+
+
+# owners -----------------------------------------------------------------------------------------
+
+
+def whose(path: Path) -> tuple[int, int, str]:
+    found = path.stat()
+    return found.st_uid, found.st_gid, f"{stat.S_IMODE(found.st_mode):o}"
+
+
+@pytest.mark.root
+def test_the_files_are_the_owners_and_the_directories_the_nodes_own(volume: Path) -> None:
+    write(volume, {"a": File(b"A", 0o400), "d/b": File(b"B", 0o644)}, Owner(5001, 5002))
+    assert whose(volume / "a") == (5001, 5002, "400")
+    assert whose(volume / "d" / "b") == (5001, 5002, "644")
+    for directory in (volume, volume / "..data", volume / "d"):
+        assert whose(directory) == (0, 0, "755")
+
+
+@pytest.mark.root
+def test_with_an_fs_group_its_members_can_read_it_all(volume: Path) -> None:
+    files = {"a": File(b"A", 0o400), "x": File(b"X", 0o755), "d/b": File(b"B", 0o600)}
+    write(volume, files, Owner(5001, 5002, fs_group=6000))
+    assert whose(volume / "a") == (5001, 6000, "440")
+    assert whose(volume / "x") == (5001, 6000, "755")
+    assert whose(volume / "d" / "b") == (5001, 6000, "640")
+    for directory in (volume, volume / "..data", volume / "d"):
+        assert whose(directory) == (0, 6000, "2755")
+
+
+@pytest.mark.root
+def test_another_owner_is_a_new_version_and_the_same_is_none(volume: Path) -> None:
+    one, other = Owner(5001, 5001), Owner(5003, 5001)
+    assert write(volume, files(a="A"), one)
+    assert not write(volume, files(a="A"), one)
+    assert write(volume, files(a="A"), other)
+    assert whose(volume / "a") == (5003, 5001, "644")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from krustlet.objects import Container, Mount, VolumeMount
@@ -20,6 +20,7 @@ from krustlet.volumes import (
     VolumeUnknown,
     resolve_mounts,
 )
+from krustlet.volumes.atomic_writer import File, write
 
 
 @pytest.fixture
@@ -31,12 +32,16 @@ def volume(tmp_path: Path) -> Path:
 
 
 def resolve(
-    volume: Path, sub_path: str = "", *, expr: str = "", env: Mapping[str, str] | None = None
+    volume: Path,
+    sub_path: str = "",
+    *,
+    expr: str = "",
+    env: Mapping[str, str] | None = None,
+    files_allowed: bool = False,
 ) -> Path:
     mount = VolumeMount(name="v", mount_path="/data", sub_path=sub_path, sub_path_expr=expr)
-    (resolved,) = resolve_mounts(
-        Container(name="c", volume_mounts=(mount,)), {"v": volume}, env or {}
-    )
+    container = Container(name="c", volume_mounts=(mount,))
+    (resolved,) = resolve_mounts(container, {"v": volume}, env or {}, files_allowed=files_allowed)
     return Path(resolved.host)
 
 
@@ -173,13 +178,54 @@ def test_a_link_that_appears_after_the_check_is_not_followed(
 
 
 @pytest.mark.parametrize("sub_path", ["file", ""])
-def test_a_single_file_cannot_be_mounted(volume: Path, sub_path: str) -> None:
+def test_without_a_mount_namespace_a_single_file_cannot_be_mounted(
+    volume: Path, sub_path: str
+) -> None:
     (volume / "file").write_text("")
     source = volume if sub_path else volume / "file"
     with pytest.raises(SingleFileMountUnsupported, match="is not a directory") as refused:
         resolve(source, sub_path)
     assert refused.value.reason == "CreateContainerConfigError"
     assert "directory that holds it" in refused.value.hint
+
+
+@pytest.mark.parametrize("sub_path", ["deep/file", "link", ""])
+def test_a_single_file_can_be_mounted_where_there_is_a_mount_namespace(
+    volume: Path, sub_path: str
+) -> None:
+    (volume / "deep").mkdir()
+    (volume / "deep" / "file").write_text("")
+    (volume / "link").symlink_to("deep/file")
+    source = volume if sub_path else volume / "link"
+    assert resolve(source, sub_path, files_allowed=True) == volume / "deep" / "file"
+
+
+def test_one_file_of_a_volume_that_we_write_is_that_of_its_version(volume: Path) -> None:
+    write(volume, {"key": File(b"old", 0o644), "other": File(b"", 0o644)})
+    found = resolve(volume, "key", files_allowed=True)
+    assert found.read_bytes() == b"old"
+    assert found.parent.name.startswith("..2")
+    write(volume, {"key": File(b"new", 0o644)})
+    assert resolve(volume, "key", files_allowed=True).read_bytes() == b"new"
+
+
+def test_a_file_out_of_its_volume_cannot_be_mounted(volume: Path) -> None:
+    (volume.parent / "secret").write_text("")
+    (volume / "link").symlink_to(volume.parent / "secret")
+    with pytest.raises(SubPathEscapes):
+        resolve(volume, "link", files_allowed=True)
+
+
+def test_a_missing_sub_path_is_a_directory_even_so(volume: Path) -> None:
+    assert resolve(volume, "missing", files_allowed=True).is_dir()
+
+
+@pytest.mark.root
+def test_a_sub_path_that_is_made_belongs_to_whom_its_volume_does(volume: Path) -> None:
+    os.chown(volume, 5001, 6000)
+    volume.chmod(0o2770)
+    made = resolve(volume, "sub/below").stat()
+    assert (made.st_uid, made.st_gid, stat.S_IMODE(made.st_mode)) == (5001, 6000, 0o2770)
 
 
 def test_a_file_on_the_way_down_is_an_error(volume: Path) -> None:
@@ -210,6 +256,7 @@ _paths = st.lists(_names | st.sampled_from(["..", ".", ""]), max_size=5).map("/"
 _targets = _paths | _paths.map(lambda path: f"/{path}") | st.just("../..")
 
 
+@settings(deadline=None)  # the disk is not ours alone
 @given(
     links=st.dictionaries(st.tuples(_names, _names), _targets, max_size=6),
     sub_path=_downward | _paths,
@@ -229,8 +276,8 @@ def test_whatever_the_links_a_mount_stays_in_its_volume(
                 link.symlink_to(to)
 
         with contextlib.suppress(MountError):
-            source = resolve(volume, sub_path)
-            assert source.is_dir()
+            source = resolve(volume, sub_path, files_allowed=True)
+            assert source.exists()
             assert os.path.realpath(source) == str(source)
             assert source.is_relative_to(volume)
         assert os.listdir(volume.parent) == ["volume"]

@@ -21,6 +21,7 @@ from krustlet.objects import (
     KeyToPath,
     ObjectFieldSelector,
     Pod,
+    PodSecurityContext,
     ProjectedVolumeSource,
     Quantity,
     ResourceFieldSelector,
@@ -32,11 +33,13 @@ from krustlet.objects import (
     VolumeProjection,
 )
 from krustlet.volumes import (
+    Owner,
     SetUpFailed,
     Volumes,
     VolumeStorageFailed,
     read_only,
     resolve_mounts,
+    unmount_below,
 )
 from tests.support.lookups import FakeLookups, a_config_map, a_secret
 from tests.support.pods import a_container, a_pod
@@ -216,7 +219,7 @@ async def test_unmounting_leaves_nothing(tmp_path: Path) -> None:
     pod = a_pod_with(ACCESS)
     await volumes.mount(pod)
     await volumes.unmount(pod.uid)
-    assert os.listdir(tmp_path / "pods" / pod.uid) == []
+    assert not (tmp_path / "pods" / pod.uid).exists()
 
 
 # failures ---------------------------------------------------------------------------------------
@@ -378,6 +381,28 @@ async def test_a_token_is_renewed_before_it_is_worth_nothing(tmp_path: Path) -> 
         assert read(access)["token"] == "token-3"
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("in_memory", [False, True])
+@in_virtual_time
+async def test_a_renewed_token_belongs_to_whom_the_first_did(
+    tmp_path: Path, in_memory: bool
+) -> None:
+    volumes = Volumes(tmp_path, lookups=FakeLookups(CA), clock=LoopClock(), in_memory=in_memory)
+    pod = a_pod_with(ACCESS, security_context=PodSecurityContext(fs_group=6000))
+    owner = Owner(5001, 5002, fs_group=6000)
+    try:
+        async with running(volumes):
+            access = (await volumes.mount(pod, owner=owner))["kube-api-access-x2x4z"]
+            for number in (1, 2):
+                assert read(access)["token"] == f"token-{number}"
+                found = (access / "token").stat()
+                assert (found.st_uid, found.st_gid) == (5001, 6000)
+                assert mode(access / "token") == 0o640
+                await asyncio.sleep(2890)
+    finally:
+        unmount_below(tmp_path)
+
+
 @in_virtual_time
 async def test_the_old_token_stays_while_there_is_no_new_one(tmp_path: Path) -> None:
     lookups = FakeLookups(CA)
@@ -419,7 +444,7 @@ async def test_a_renewal_under_way_makes_nothing_of_a_pod_that_is_gone(tmp_path:
         assert len(lookups.asked) == 4  # both questions of the renewal have no answer yet
         await volumes.unmount(pod.uid)
         await asyncio.sleep(10_000)
-    assert os.listdir(tmp_path / "pods" / pod.uid) == []
+    assert not (tmp_path / "pods" / pod.uid).exists()
     assert len(lookups.asked) == 4
     assert remembered(volumes) == []
 

@@ -14,7 +14,7 @@ from krustlet.objects import (
     PodSpec,
     Volume,
 )
-from krustlet.volumes import HostPathUnfit, InvalidVolume, Volumes, VolumeStorageFailed
+from krustlet.volumes import HostPathUnfit, InvalidVolume, Owner, Volumes, VolumeStorageFailed
 
 UID = "7f1c"
 CACHE = Volume(name="cache", empty_dir=EmptyDirVolumeSource())
@@ -63,6 +63,48 @@ async def test_mounting_again_finds_what_was_written(root: Path) -> None:
     assert await volumes.mount(a_pod(CACHE)) == {"cache": cache}
     assert (cache / "kept").read_text() == "kept"
     assert mode(cache) == 0o777
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("umask")
+@pytest.mark.parametrize(
+    ("owner", "whose"),
+    [
+        pytest.param(Owner(5001, 5002), (5001, 5002, 0o777), id="of-a-user-alone"),
+        pytest.param(Owner(5001, 5002, 6000), (5001, 6000, 0o2777), id="of-an-fs-group-too"),
+    ],
+)
+async def test_an_empty_dir_belongs_to_whom_the_pod_runs_as(
+    root: Path, owner: Owner, whose: tuple[int, int, int]
+) -> None:
+    cache = (await Volumes(root).mount(a_pod(CACHE), owner=owner))["cache"]
+    found = cache.stat()
+    assert (found.st_uid, found.st_gid, mode(cache)) == whose
+
+
+async def test_sweeping_leaves_pods_that_are_here_and_other_rooms_alone(root: Path) -> None:
+    volumes = Volumes(root)
+    here = (await volumes.mount(a_pod(CACHE, uid="here")))["cache"]
+    for uid in ("gone", "gone-too"):
+        await volumes.mount(a_pod(CACHE, uid=uid))
+    (root / "pods" / "gone" / "state").write_text("another room's")
+    (root / "pods" / "strange").write_text("")
+
+    await volumes.sweep(but=["here"])
+
+    assert here.is_dir()
+    assert os.listdir(root / "pods" / "gone") == ["state"]
+    assert not (root / "pods" / "gone-too").exists()
+
+
+async def test_what_cannot_be_swept_is_told_when_the_rest_is(root: Path) -> None:
+    volumes = Volumes(root)
+    (root / "pods" / "a" / "volumes").parent.mkdir(parents=True)
+    (root / "pods" / "a" / "volumes").write_text("in the way")
+    await volumes.mount(a_pod(CACHE, uid="b"))
+    with pytest.raises(VolumeStorageFailed, match="pod a: cannot remove"):
+        await volumes.sweep(but=())
+    assert not (root / "pods" / "b").exists()
 
 
 async def test_unmounting_removes_only_what_was_made(root: Path, tmp_path: Path) -> None:

@@ -45,6 +45,9 @@ class WithWasm:
         id_: str = "a",
         env: Sequence[tuple[str, str]] = (),
         preopens: Sequence[Preopen] = (),
+        working_dir: str = "",
+        network: bool = False,
+        memory_bytes: int | None = None,
     ) -> Started:
         """Start a guest of `tests/modules`, or a module of the test's own, as container `id_`."""
         source = self._guests.path(guest) if isinstance(guest, str) else guest
@@ -55,6 +58,10 @@ class WithWasm:
             argv=[source.stem if isinstance(guest, Path) else guest, *argv],
             env=list(env),
             preopens=list(preopens),
+            kind=module.kind,
+            working_dir=working_dir,
+            network=network,
+            memory_bytes=memory_bytes,
         )
         return await self.launch(launch, id_=id_)
 

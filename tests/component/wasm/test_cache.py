@@ -17,7 +17,6 @@ from krustlet.wasm import (
     CacheUnusable,
     CompileFailed,
     CompileLimits,
-    ComponentUnsupported,
     EngineSettings,
     ModuleInvalid,
     NoEntryPoint,
@@ -25,6 +24,7 @@ from krustlet.wasm import (
     SourceChanged,
     WasmError,
 )
+from krustlet.wasm import fingerprint as fingerprint_room
 from tests.component.wasm.conftest import digest_of, ensure
 from tests.support.guests import Guests
 from tests.support.ordinary_user import UID
@@ -33,11 +33,11 @@ from tests.support.supervised import LIMIT_S, ROOT
 from tests.support.until import until, until_not
 
 HELLO = '(module (func (export "_start")))'
-COMPONENT = b"\0asm\x0d\0\x01\0"
 OWNER = """
 import asyncio, sys
 from pathlib import Path
 from krustlet.wasm import AotCache
+from krustlet.wasm import fingerprint as fingerprint_room
 from tests.component.wasm.conftest import ensure
 asyncio.run(ensure(AotCache(Path(sys.argv[1])), Path(sys.argv[2])))
 """
@@ -84,7 +84,8 @@ def compilers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     create = asyncio.create_subprocess_exec
 
     async def counting(*command: str, **options: object) -> asyncio.subprocess.Process:
-        started.append(command[4])
+        if "krustlet.wasm.compile" in command:
+            started.append(command[4])
         return await create(*command, **options)  # type: ignore[arg-type]  # passed on as they are
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", counting)
@@ -92,9 +93,9 @@ def compilers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def parts(directory: Path) -> list[Path]:
-    """What is neither native code nor a note beside it."""
+    """What is neither native code, nor a note beside it, nor what processes take turns by."""
     entries = [path for path in directory.glob("**/*") if path.is_file()]
-    return [path for path in entries if path.suffix not in (".cwasm", ".json")]
+    return [path for path in entries if path.suffix not in (".cwasm", ".json", "")]
 
 
 def age_of(path: Path) -> tuple[int, int]:
@@ -158,12 +159,13 @@ async def test_another_engine_has_code_of_its_own(
 
 
 async def test_two_runs_at_once_do_not_disturb_each_other(
-    cache: AotCache, directory: Path, guests: Guests
+    cache: AotCache, directory: Path, guests: Guests, compilers: list[str]
 ) -> None:
     others = [AotCache(directory) for _ in range(3)]
     modules = await asyncio.gather(*(ensure(c, guests.path("hello")) for c in (cache, *others)))
     assert len({module.code for module in modules}) == 1
     assert await ensure(AotCache(directory), guests.path("hello")) == modules[0]
+    assert len(compilers) == 1
 
 
 # never anything else ------------------------------------------------------------------------------
@@ -196,6 +198,26 @@ def a_link(code: Path) -> None:
     code.symlink_to(code.with_suffix(".moved.cwasm"))
 
 
+def another_name(code: Path) -> None:
+    code.with_suffix(".other.cwasm").hardlink_to(code)
+
+
+def a_link_for_its_note(code: Path) -> None:
+    note = code.with_suffix(".json")
+    note.rename(code.with_suffix(".moved.json"))
+    note.symlink_to(code.with_suffix(".moved.json"))
+
+
+def of_another_processor(code: Path) -> None:
+    """As if the whole cache had been copied here from another machine."""
+    note = code.with_suffix(".json")
+    note.write_bytes(note.read_bytes().replace(code.parent.name.encode(), b"f" * 16))
+
+
+def for_a_group(code: Path) -> None:
+    code.chmod(0o660)
+
+
 def gone(code: Path) -> None:
     code.unlink()
 
@@ -222,7 +244,11 @@ def foreign(code: Path) -> None:
         empty,
         open_to_all,
         readable_to_all,
+        for_a_group,
         a_link,
+        a_link_for_its_note,
+        another_name,
+        of_another_processor,
         gone,
         without_note,
         torn_note,
@@ -247,6 +273,27 @@ async def test_what_is_not_as_it_was_made_is_made_again(
     status = second.code.stat()
     assert (status.st_uid, status.st_mode & 0o777) == (os.getuid(), 0o600)
     assert len(compilers) == 2
+
+
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [("version", lambda _: "99"), ("_cpu_features", lambda: "of another machine")],
+)
+async def test_code_of_another_version_or_processor_is_not_even_looked_at(
+    cache: AotCache,
+    directory: Path,
+    guests: Guests,
+    compilers: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    other: Callable[..., str],
+) -> None:
+    with monkeypatch.context() as then:
+        then.setattr(fingerprint_room, what, other)
+        foreign = await ensure(AotCache(directory), guests.path("hello"))
+    ours = await ensure(cache, guests.path("hello"))
+    assert len(compilers) == 2
+    assert ours.code.parent != foreign.code.parent
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
@@ -283,7 +330,7 @@ async def test_a_source_that_is_gone(cache: AotCache, tmp_path: Path) -> None:
 
 
 def code_in(directory: Path) -> list[Path]:
-    return [path for path in directory.glob("**/*") if path.is_file()]
+    return [*directory.glob("**/*.cwasm"), *directory.glob("**/*.json"), *parts(directory)]
 
 
 # what is no module --------------------------------------------------------------------------------
@@ -304,8 +351,8 @@ def code_in(directory: Path) -> list[Path]:
         (b"(module (func (result i32)))", ModuleInvalid, "type mismatch"),
         (b"(module \xff)", ModuleInvalid, "is no valid WebAssembly module: "),
         (b'(module (import "a" "b" (func (param nonsense))))', ModuleInvalid, "unexpected token"),
-        (COMPONENT, ComponentUnsupported, "is a component"),
-        (b"(component)", ComponentUnsupported, "is a component"),
+        (b"\0asm\x0d\0\x01\0\x0e", ModuleInvalid, "unexpected end"),
+        (b'(component (export "a" (func 1)))', ModuleInvalid, "unknown func"),
     ],
 )
 async def test_what_is_no_module_is_told_without_blank_lines(

@@ -1,12 +1,14 @@
 """What a guest is given, what becomes of what it prints, and how it ends."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from krustlet.process import ERROR, START_ERROR, START_ERROR_CODE
 from krustlet.wasm import Preopen, WasmLaunch
-from krustlet.wasm.runner import TRAP_CODE
+from krustlet.wasm.traps import ABORTED
 from tests.component.wasm.conftest import WithWasm
 from tests.support.processes import descriptors, private_bytes, status
 
@@ -113,6 +115,38 @@ async def test_its_stdin_is_empty(wasm: WithWasm) -> None:
     assert wasm.supervised.printed("a") == b""
 
 
+async def test_its_working_directory_is_told_by_a_variable(wasm: WithWasm) -> None:
+    await wasm.start("args", working_dir="/srv/app", env=[("A", "1")])
+    await wasm.supervised.end("a")
+    assert wasm.supervised.printed("a") == b"args\nA=1\nPWD=/srv/app\n"
+
+
+async def test_a_variable_of_that_name_is_left_as_it_is(wasm: WithWasm) -> None:
+    await wasm.start("args", working_dir="/srv/app", env=[("PWD", "/mine")])
+    await wasm.supervised.end("a")
+    assert wasm.supervised.printed("a") == b"args\nPWD=/mine\n"
+
+
+async def test_one_that_asks_for_its_grace_period_can_have_it(wasm: WithWasm, box: Path) -> None:
+    told = "/run/krustlet/terminating"
+    (box / "run" / "krustlet").mkdir(parents=True)
+    await wasm.start("waits", preopens=[Preopen(str(box), "/")])
+    await wasm.supervised.until_printed("a", b"ready\n")
+    (box / told[1:]).touch()
+    end = await wasm.supervised.end("a", within_s=5)
+    assert (end.code, end.reason) == (0, "Completed")
+    assert wasm.supervised.printed("a") == b"ready\nterminating\n"
+
+
+@pytest.mark.parametrize("guest", ["sleep", "spin"])
+async def test_it_can_be_killed_whatever_it_does(wasm: WithWasm, guest: str) -> None:
+    started = await wasm.start(guest)
+    await wasm.supervised.until_printed("a", b"ready\n")
+    os.kill(started.pid, signal.SIGKILL)
+    end = await wasm.supervised.end("a", within_s=5)
+    assert (end.code, end.reason) == (137, ERROR)
+
+
 @pytest.mark.parametrize("guest", ["sleep", "spin"])
 async def test_it_can_be_stopped_whatever_it_does(wasm: WithWasm, guest: str) -> None:
     await wasm.start(guest)
@@ -128,7 +162,7 @@ async def test_it_can_be_stopped_whatever_it_does(wasm: WithWasm, guest: str) ->
 async def test_a_trap_is_told_with_its_cause_and_where(wasm: WithWasm) -> None:
     await wasm.start("trap")
     end = await wasm.supervised.end("a")
-    assert (end.code, end.reason) == (TRAP_CODE, ERROR)
+    assert (end.code, end.reason) == (ABORTED, ERROR)
     cause, *trace = end.message.splitlines()
     assert "wasm trap: wasm `unreachable` instruction executed" in cause
     assert trace[0] == "wasm backtrace:"
@@ -182,7 +216,7 @@ async def test_every_trap_says_what_it_was(wasm: WithWasm, tmp_path: Path, name:
     body, cause = TRAPS[name]
     await wasm.start(wat(tmp_path, name, body))
     end = await wasm.supervised.end("a")
-    assert (end.code, end.reason) == (TRAP_CODE, ERROR)
+    assert (end.code, end.reason) == (ABORTED, ERROR)
     assert end.message.splitlines()[0] == cause
     assert "wasm backtrace:" in end.message
 
@@ -228,6 +262,21 @@ async def test_it_finds_no_directory_that_it_was_not_given(wasm: WithWasm, box: 
         await wasm.start("cat", path, preopens=preopens, id_=f"c{number}")
         assert (await wasm.supervised.end(f"c{number}")).code == 1
         assert wasm.supervised.printed(f"c{number}") == b""
+
+
+async def test_one_directory_can_be_all_that_it_sees(wasm: WithWasm, box: Path) -> None:
+    (box / "deep").mkdir()
+    (box / "deep" / "note").write_text("deep\n")
+    preopens = [Preopen(str(box), "/")]
+    await wasm.start("cat", "/note", "deep/note", preopens=preopens)
+    assert (await wasm.supervised.end("a")).code == 0
+    assert wasm.supervised.printed("a") == b"read me\ndeep\n"
+
+
+async def test_a_directory_can_be_the_root_itself(wasm: WithWasm, box: Path) -> None:
+    await wasm.start("cat", str(box / "note"), preopens=[Preopen("/", "/", read_only=True)])
+    assert (await wasm.supervised.end("a")).code == 0
+    assert wasm.supervised.printed("a") == b"read me\n"
 
 
 async def test_a_missing_directory_is_a_start_error(wasm: WithWasm, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from krustlet.objects import (
+    AppArmorProfile,
     Capabilities,
     ConfigMapEnvSource,
     ContainerPort,
@@ -32,16 +33,26 @@ from krustlet.objects import (
     ProjectedVolumeSource,
     Quantity,
     ResourceRequirements,
+    SeccompProfile,
     SecretKeySelector,
     SecretVolumeSource,
     SecurityContext,
+    SELinuxOptions,
     ServiceAccountTokenProjection,
+    Sysctl,
     Volume,
     VolumeDevice,
     VolumeProjection,
+    WindowsSecurityContextOptions,
 )
 from krustlet.pods import Rejection, ignored, refusal
-from krustlet.pods.admission import IGNORED_CONTAINER_FIELDS, IGNORED_POD_FIELDS
+from krustlet.pods.admission import (
+    IGNORED_CONTAINER_FIELDS,
+    IGNORED_POD_FIELDS,
+    POWERLESS_CONTAINER_FIELDS,
+    POWERLESS_POD_FIELDS,
+)
+from krustlet.pods.ports import Power
 from tests.support.fake_node import FakeNode
 from tests.support.pods import a_container, a_pod, a_sidecar
 from tests.support.virtual_time import in_virtual_time
@@ -52,57 +63,118 @@ OF_CONTAINERS: dict[str, dict[str, Any]] = {
     "ports": {"ports": (ContainerPort(container_port=80, host_port=8080),)},
     "readinessProbe": {"readiness_probe": Probe()},
     "startupProbe": {"startup_probe": Probe()},
-    "resources": {"resources": ResourceRequirements(limits={"cpu": Quantity("1")})},
     "restartPolicyRules": {
         "restart_policy_rules": (ContainerRestartRule(action="RestartAllContainers"),)
     },
-    "securityContext": {
-        "security_context": SecurityContext(capabilities=Capabilities(add=("NET_ADMIN",)))
-    },
-    "stdin": {"stdin": True},
-    "terminationMessagePath": {"termination_message_path": "/tmp/last-words"},
-    "terminationMessagePolicy": {"termination_message_policy": "FallbackToLogsOnError"},
-    "tty": {"tty": True},
     "volumeDevices": {"volume_devices": (VolumeDevice(name="disk", device_path="/dev/x"),)},
-    "workingDir": {"working_dir": "/srv"},
+    **{
+        f"securityContext.{field}": {"security_context": context}
+        for field, context in {
+            "allowPrivilegeEscalation": SecurityContext(allow_privilege_escalation=True),
+            "appArmorProfile": SecurityContext(
+                app_armor_profile=AppArmorProfile(type="RuntimeDefault")
+            ),
+            "capabilities.add": SecurityContext(capabilities=Capabilities(add=("NET_ADMIN",))),
+            "privileged": SecurityContext(privileged=True),
+            "procMount": SecurityContext(proc_mount="Unmasked"),
+            "seLinuxOptions": SecurityContext(se_linux_options=SELinuxOptions()),
+            "seccompProfile": SecurityContext(
+                seccomp_profile=SeccompProfile(type="Localhost", localhost_profile="p.json")
+            ),
+            "windowsOptions": SecurityContext(windows_options=WindowsSecurityContextOptions()),
+        }.items()
+    },
 }
 
 OF_PODS: dict[str, dict[str, Any]] = {
     "activeDeadlineSeconds": {"active_deadline_seconds": 60},
-    "dnsConfig": {"dns_config": PodDNSConfig()},
     "ephemeralContainers": {"ephemeral_containers": (EphemeralContainer(name="debug"),)},
-    "hostAliases": {"host_aliases": (HostAlias(ip="10.0.0.1"),)},
     "hostIPC": {"host_ipc": True},
     "hostPID": {"host_pid": True},
     "hostUsers": {"host_users": False},
-    "hostname": {"hostname": "web-1"},
-    "hostnameOverride": {"hostname_override": "web-1"},
     "readinessGates": {"readiness_gates": (PodReadinessGate(condition_type="x"),)},
     "resourceClaims": {"resource_claims": ({"name": "gpu"},)},
-    "resources": {"resources": ResourceRequirements(limits={"cpu": Quantity("1")})},
-    "securityContext": {"security_context": PodSecurityContext(fs_group=1000)},
-    "setHostnameAsFQDN": {"set_hostname_as_fqdn": True},
     "shareProcessNamespace": {"share_process_namespace": True},
+    **{
+        f"securityContext.{field}": {"security_context": context}
+        for field, context in {
+            "appArmorProfile": PodSecurityContext(
+                app_armor_profile=AppArmorProfile(type="RuntimeDefault")
+            ),
+            "seLinuxOptions": PodSecurityContext(se_linux_options=SELinuxOptions()),
+            "seccompProfile": PodSecurityContext(seccomp_profile=SeccompProfile(type="Unconfined")),
+            "sysctls": PodSecurityContext(sysctls=(Sysctl(name="kernel.shm_rmid_forced"),)),
+            "windowsOptions": PodSecurityContext(windows_options=WindowsSecurityContextOptions()),
+        }.items()
+    },
+}
+
+POWERLESS_OF_CONTAINERS: dict[str, dict[str, Any]] = {
+    "resources": {"resources": ResourceRequirements(limits={"cpu": Quantity("1")})},
+    "securityContext.runAsGroup": {"security_context": SecurityContext(run_as_group=0)},
+    "securityContext.runAsUser": {"security_context": SecurityContext(run_as_user=0)},
+    "terminationMessagePath": {"termination_message_path": "/tmp/last-words"},
+}
+
+POWERLESS_OF_PODS: dict[str, dict[str, Any]] = {
+    "dnsConfig": {"dns_config": PodDNSConfig()},
+    "hostAliases": {"host_aliases": (HostAlias(ip="10.0.0.1"),)},
+    "hostname": {"hostname": "web-1"},
+    "hostnameOverride": {"hostname_override": "web-1"},
+    "resources": {"resources": ResourceRequirements(limits={"cpu": Quantity("1")})},
+    "setHostnameAsFQDN": {"set_hostname_as_fqdn": True},
     "subdomain": {"subdomain": "web"},
+    **{
+        f"securityContext.{field}": {"security_context": context}
+        for field, context in {
+            "fsGroup": PodSecurityContext(fs_group=0),
+            "runAsGroup": PodSecurityContext(run_as_group=0),
+            "runAsUser": PodSecurityContext(run_as_user=0),
+            "supplementalGroups": PodSecurityContext(supplemental_groups=(0,)),
+        }.items()
+    },
 }
 
 
 def test_every_field_of_the_tables_is_tried_here() -> None:
     assert OF_CONTAINERS.keys() == IGNORED_CONTAINER_FIELDS.keys()
     assert OF_PODS.keys() == IGNORED_POD_FIELDS.keys()
+    assert POWERLESS_OF_CONTAINERS.keys() == POWERLESS_CONTAINER_FIELDS.keys()
+    assert POWERLESS_OF_PODS.keys() == POWERLESS_POD_FIELDS.keys()
 
 
 @pytest.mark.parametrize("field", OF_CONTAINERS)
 def test_a_field_of_a_container_that_means_nothing_is_told_of(field: str) -> None:
     app, init = a_container(**OF_CONTAINERS[field]), a_sidecar("log", **OF_CONTAINERS[field])
-    assert list(ignored(a_pod(app, init=(init,)))) == [
+    assert list(ignored(a_pod(app, init=(init,)), set(Power))) == [
         f"has no effect here: spec.initContainers[log].{field}, spec.containers[app].{field}"
     ]
 
 
 @pytest.mark.parametrize("field", OF_PODS)
 def test_a_field_of_a_pod_that_means_nothing_is_told_of(field: str) -> None:
-    assert list(ignored(a_pod(**OF_PODS[field]))) == [f"has no effect here: spec.{field}"]
+    assert list(ignored(a_pod(**OF_PODS[field]), set(Power))) == [
+        f"has no effect here: spec.{field}"
+    ]
+
+
+@pytest.mark.parametrize("field", POWERLESS_OF_CONTAINERS)
+def test_a_field_of_a_container_that_this_node_cannot_see_to_is_told_of(field: str) -> None:
+    pod = a_pod(a_container(**POWERLESS_OF_CONTAINERS[field]))
+    need, _ = POWERLESS_CONTAINER_FIELDS[field]
+    told = [f"has no effect here: spec.containers[app].{field}"]
+    assert list(ignored(pod)) == told
+    assert list(ignored(pod, {need})) == []
+    assert list(ignored(pod, set(Power) - {need})) == told
+
+
+@pytest.mark.parametrize("field", POWERLESS_OF_PODS)
+def test_a_field_of_a_pod_that_this_node_cannot_see_to_is_told_of(field: str) -> None:
+    pod = a_pod(**POWERLESS_OF_PODS[field])
+    need, _ = POWERLESS_POD_FIELDS[field]
+    assert list(ignored(pod)) == [f"has no effect here: spec.{field}"]
+    assert list(ignored(pod, {need})) == []
+    assert list(ignored(pod, set(Power) - {need})) == [f"has no effect here: spec.{field}"]
 
 
 @pytest.mark.parametrize(
@@ -124,11 +196,31 @@ def test_a_field_of_a_pod_that_means_nothing_is_told_of(field: str) -> None:
         ),
         pytest.param(
             a_pod(
-                a_container(security_context=SecurityContext(), working_dir="/"),
+                a_container(security_context=SecurityContext()),
                 security_context=PodSecurityContext(),
                 host_users=True,
             ),
             id="what-says-nothing",
+        ),
+        pytest.param(
+            a_pod(
+                a_container(
+                    stdin=True,
+                    tty=True,
+                    termination_message_policy="FallbackToLogsOnError",
+                    security_context=SecurityContext(
+                        allow_privilege_escalation=False,
+                        app_armor_profile=AppArmorProfile(type="Unconfined"),
+                        capabilities=Capabilities(drop=("ALL",)),
+                        privileged=False,
+                        proc_mount="Default",
+                        read_only_root_filesystem=True,
+                        seccomp_profile=SeccompProfile(type="RuntimeDefault"),
+                    ),
+                ),
+                security_context=PodSecurityContext(run_as_non_root=True),
+            ),
+            id="what-is-so-anyway",
         ),
     ],
 )
@@ -140,6 +232,7 @@ def test_wishes_of_volumes_are_told_of() -> None:
     cache = Volume(name="cache", empty_dir=EmptyDirVolumeSource(medium="Memory"))
     (told,) = ignored(a_pod(volumes=(cache,)))
     assert "medium Memory" in told
+    assert list(ignored(a_pod(volumes=(cache,)), {Power.MOUNTS_MEMORY})) == []
 
 
 def a_variable(source: SecretKeySelector | ObjectFieldSelector) -> EnvVar:
@@ -189,12 +282,13 @@ def as_user(user: int) -> SecurityContext:
         ),
     ],
 )
-def test_root_does_not_run_what_asks_for_another_user(pod: Pod, field: str) -> None:
+def test_root_that_can_only_be_root_does_not_run_what_must_not_be(pod: Pod, field: str) -> None:
     rejection = refusal(pod, uid=0)
     assert rejection is not None
     assert rejection.reason == "PodFeatureUnsupported"
-    assert rejection.message.startswith(f"{field} is not supported yet")
+    assert rejection.message.startswith(f"{field}: this node cannot run it as another user")
     assert refusal(pod, uid=1000) is None
+    assert refusal(pod, uid=0, powers={Power.CHANGES_USERS}) is None
 
 
 @pytest.mark.parametrize(
@@ -318,13 +412,13 @@ async def test_a_refused_pod_fails_starts_nothing_and_can_be_deleted(tmp_path: P
 @in_virtual_time
 async def test_what_is_passed_over_is_told_once(tmp_path: Path) -> None:
     node = FakeNode(tmp_path)
-    pod = a_pod(a_container(tty=True))
+    pod = a_pod(a_container(lifecycle=Lifecycle()))
     for _ in range(2):
         async with node.kubelet() as pods:
             pods.add(pod, directory=tmp_path)
             await node.sink.until_phase("Running")
     assert node.sink.told(kind="Warning") == [
-        "FieldsIgnored: has no effect here: spec.containers[app].tty"
+        "FieldsIgnored: has no effect here: spec.containers[app].lifecycle"
     ]
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from krustlet.objects import Quantity, ResourceRequirements
 from krustlet.pods import BadPodUID, Checkpoints
 from tests.support.pods import Story, a_container, a_pod, a_sidecar
 
@@ -13,7 +14,9 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
 
 
 def test_a_state_comes_back_as_it_was(checkpoints: Checkpoints) -> None:
-    story = Story(a_pod(a_container("web"), init=(a_sidecar(),))).runs("proxy", "web")
+    limits = ResourceRequirements(limits={"cpu": Quantity("1")})
+    pod = a_pod(a_container("web", resources=limits), init=(a_sidecar(),), resources=limits)
+    story = Story(pod).runs("proxy", "web")
     story.exited("web", code=1)
     story.failed("web")
     story.wait(2)

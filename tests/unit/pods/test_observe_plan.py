@@ -7,9 +7,19 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from krustlet.base import Instant
-from krustlet.objects import Container, ContainerState, ContainerStateTerminated, Pod, PodStatus
+from krustlet.objects import (
+    Container,
+    ContainerResizePolicy,
+    ContainerState,
+    ContainerStateTerminated,
+    Pod,
+    PodStatus,
+    Quantity,
+    ResourceRequirements,
+)
 from krustlet.pods import effects as do
 from krustlet.pods import facts as saw
 from krustlet.pods.decide import announcement
@@ -17,7 +27,7 @@ from krustlet.pods.observe import observe
 from krustlet.pods.plan import plan
 from krustlet.pods.progress import is_sidecar
 from krustlet.pods.projection import HostAddress, project
-from krustlet.pods.state import PodState, Rejection, Run
+from krustlet.pods.state import Allotment, PodState, Rejection, Run
 from krustlet.pods.takeover import catch_up
 from tests.support.pods import Story, a_container, a_pod, a_sidecar, an_exit
 from tests.support.virtual_time import EPOCH
@@ -32,10 +42,25 @@ reasons = st.sampled_from(["ErrImagePull", "CreateContainerConfigError", "RunCon
 instants = st.floats(0, 2000).map(lambda seconds: Instant(EPOCH + seconds))
 
 
+_restarting = (ContainerResizePolicy(resource_name="cpu", restart_policy="RestartContainer"),)
+
+
+def an_allotment(cpu: str) -> Allotment:
+    return Allotment(ResourceRequirements(requests={"cpu": Quantity(cpu)}))
+
+
+allotments = st.sampled_from([Allotment(), an_allotment("100m"), an_allotment("200m")])
+
+
 @st.composite
 def pods(draw: st.DrawFn) -> Pod:
     apps = [
-        a_container(f"app{i}", restart_policy=draw(st.none() | policies))
+        a_container(
+            f"app{i}",
+            restart_policy=draw(st.none() | policies),
+            resources=draw(allotments).own,
+            resize_policy=draw(st.sampled_from([(), _restarting])),
+        )
         for i in range(draw(st.integers(1, 3)))
     ]
     inits = [
@@ -52,13 +77,16 @@ _words = st.sampled_from(["", "word"])
 _of_container = partial(st.builds, container=_names, attempt=_attempts)
 
 container_facts: st.SearchStrategy[saw.ContainerFact] = st.one_of(
-    _of_container(saw.Creating, container_id=_words),
+    _of_container(saw.Creating, container_id=_words, allotment=st.none() | allotments),
     _of_container(saw.Started, at=instants),
     _of_container(saw.ImageResolved, image_id=_words),
     _of_container(saw.CreateFailed, reason=reasons, message=_words, at=instants),
     _of_container(saw.CreateAbandoned),
     _of_container(saw.BackedOff, reason=_words, message=_words),
-    _of_container(saw.Stopping, kill_at=instants),
+    _of_container(saw.Stopping, kill_at=instants, returns=st.booleans()),
+    _of_container(saw.Resizing, allotment=allotments),
+    _of_container(saw.Resized, allotment=allotments),
+    _of_container(saw.ResizeFailed),
     _of_container(saw.Exited, code=codes, reason=_words, message=_words, at=instants),
 )
 """Anything about a container: of wrong attempts, of strangers, out of any order."""
@@ -115,7 +143,7 @@ def test_what_is_announced_is_not_named_again(
         fact = announcement(pod, state, effect)
         assert fact is not None
         state = observe(state, fact)
-    assert not set(plan(pod.spec, state, now)) & set(announced)
+    assert not [effect for effect in plan(pod.spec, state, now) if effect in announced]
 
 
 @unhurried
@@ -185,6 +213,7 @@ class World(Story):
         self.mounting = self.unmounting = False
         self.creating: dict[tuple[str, int], bool] = {}  # whether it is to be abandoned
         self.running: dict[tuple[str, int], str] = {}  # their ids
+        self.resizing: list[do.Resize] = []
         self.started_ids: list[str] = []
         self.ends: dict[str, int] = {}  # id → code
         self.told: list[saw.Fact] = []
@@ -200,7 +229,7 @@ class World(Story):
         return effects
 
     def _check(self, effects: list[do.Effect]) -> None:
-        again = set(plan(self.pod.spec, self.state, self.now))
+        again = list(plan(self.pod.spec, self.state, self.now))
         for effect in effects:
             if announcement(self.pod, self.state, effect) is not None:
                 assert effect not in again, "an effect under way was named again"
@@ -232,6 +261,9 @@ class World(Story):
                     self.creating[name, attempt] = True
             case do.Stop(container=name, attempt=attempt):
                 assert (name, attempt) in self.running
+            case do.Resize(container=name, attempt=attempt):
+                assert (name, attempt) in self.running
+                self.resizing.append(effect)
             case do.Finish():
                 assert not self.running
                 assert not self.creating
@@ -258,9 +290,14 @@ class World(Story):
         for key in list(self.running):
             for code in (0, 1):
                 yield partial(self._end, *key, code)
+        if self.resizing:
+            yield partial(self._answer_resize, is_done=True)
+            yield partial(self._answer_resize, is_done=False)
         for seconds in (1.0, 15.0, 400.0, 1000.0):
             yield partial(self.wait, seconds)
         yield self._new_kubelet
+        for cpu in ("100m", "200m"):
+            yield partial(self._revise, cpu)
         if self.told:
             yield partial(self.tell, self.told[0])
             yield partial(self.tell, self.told[-1])
@@ -273,6 +310,7 @@ class World(Story):
         """The old one dies with all it was doing; its containers run on."""
         self.mounting = self.unmounting = False
         self.creating.clear()
+        self.resizing.clear()
         running = dict.fromkeys(self.running.values(), self.now)
         self.tell(saw.Resumed(), *catch_up(self.state, running=running, heard_of=()))
 
@@ -283,6 +321,22 @@ class World(Story):
     def _answer_unmount(self, fact: saw.Fact) -> None:
         self.unmounting = False
         self.tell(fact)
+
+    def _revise(self, cpu: str) -> None:
+        """Its owner asks for other resources."""
+        spec = self.pod.spec
+        first = replace(spec.containers[0], resources=an_allotment(cpu).own)
+        spec = replace(spec, containers=(first, *spec.containers[1:]))
+        self.pod = replace(self.pod, spec=spec)
+        self.tell()
+
+    def _answer_resize(self, *, is_done: bool) -> None:
+        asked = self.resizing.pop(0)
+        name, attempt = asked.container, asked.attempt
+        if is_done:
+            self.tell(saw.Resized(container=name, attempt=attempt, allotment=asked.allotment))
+        else:
+            self.tell(saw.ResizeFailed(container=name, attempt=attempt))
 
     def _come_up(self, name: str, attempt: int) -> saw.Started:
         del self.creating[name, attempt]
@@ -368,10 +422,8 @@ def ends_in(status: PodStatus) -> Iterator[ContainerStateTerminated]:
 def test_restarts_are_counted_right(data: st.DataObject) -> None:
     world = a_life(data)
     for name, container in world.state.containers.items():
-        runs = sum(
-            isinstance(fact, saw.Started) and fact.container == name
-            for fact in dict.fromkeys(world.told)
-        )
+        starts = {fact for fact in world.told if isinstance(fact, saw.Started)}
+        runs = sum(fact.container == name for fact in starts)
         assert container.restarts == max(0, runs - 1)
         assert world.status(name).restart_count == container.restarts
 

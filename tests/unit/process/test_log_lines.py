@@ -8,20 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from krustlet.process.logfile import LogEntry, parse_entry
-from krustlet.process.logpump import Log, Stream, timestamp
+from krustlet.process.loglines import Lines, timestamp
 
 LONGEST = 16 * 1024
 FORMAT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) [FP] .*", re.DOTALL)
-NO_LOG = Log("a", "/dev/null")
 
 
-def a_stream(name: bytes = b"stdout") -> Stream:
-    return Stream(-1, name, NO_LOG)
-
-
-def entries(*chunks: bytes, over: bool = True) -> list[tuple[bytes, bytes]]:
+def entries(
+    *chunks: bytes, over: bool = True, is_terminal: bool = False
+) -> list[tuple[bytes, bytes]]:
     """Tag and text of what a log holds after `chunks` were read, and the stream's end."""
-    stream = a_stream()
+    stream = Lines(b"stdout", is_terminal=is_terminal)
     written = b"".join(map(stream.split, chunks)) + (stream.rest() if over else b"")
     assert written == b"" or written.endswith(b"\n")
     found = []
@@ -48,6 +45,49 @@ def entries(*chunks: bytes, over: bool = True) -> list[tuple[bytes, bytes]]:
 )
 def test_lines(chunks: list[bytes], expected: list[tuple[bytes, bytes]]) -> None:
     assert entries(*chunks) == expected
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        pytest.param([b"a\r\nb\r\n"], [(b"F", b"a"), (b"F", b"b")], id="whole-lines"),
+        pytest.param([b"a\r", b"\nb"], [(b"F", b"a"), (b"P", b"b")], id="cut-in-the-middle"),
+        pytest.param([b"\r\n"], [(b"F", b"")], id="an-empty-line"),
+        pytest.param([b"10%\r20%\r\n"], [(b"F", b"10%\r20%")], id="one-that-is-written-over"),
+        pytest.param([b"a\r\r\n"], [(b"F", b"a\r")], id="a-return-that-was-printed"),
+        pytest.param([b"a\r"], [(b"P", b"a\r")], id="no-newline-at-the-end"),
+    ],
+)
+def test_what_a_terminal_adds_is_left_out(
+    chunks: list[bytes], expected: list[tuple[bytes, bytes]]
+) -> None:
+    assert entries(*chunks, is_terminal=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [
+        pytest.param(LONGEST - 1, [(b"F", LONGEST - 1)], id="shorter"),
+        pytest.param(LONGEST, [(b"F", LONGEST)], id="as-long-as-may-be"),
+        pytest.param(LONGEST + 1, [(b"P", LONGEST), (b"F", 1)], id="one-more"),
+        pytest.param(2 * LONGEST, [(b"P", LONGEST), (b"F", LONGEST)], id="twice"),
+        pytest.param(
+            2 * LONGEST + 1, [(b"P", LONGEST), (b"P", LONGEST), (b"F", 1)], id="twice-and-more"
+        ),
+    ],
+)
+@pytest.mark.parametrize("step", [1000, 4096, LONGEST, 100_000])
+def test_long_lines_are_cut_where_containerd_cuts_them(
+    length: int, expected: list[tuple[bytes, int]], step: int
+) -> None:
+    line = b"x" * length + b"\n"
+    chunks = [line[at : at + step] for at in range(0, len(line), step)]
+    assert [(tag, len(text)) for tag, text in entries(*chunks)] == expected
+    without_end = [chunk.rstrip(b"\n") for chunk in chunks]
+    assert [(tag, len(text)) for tag, text in entries(*without_end)] == [
+        *expected[:-1],
+        (b"P", expected[-1][1]),
+    ]
 
 
 def test_a_line_is_shown_once_it_is_complete() -> None:
@@ -95,7 +135,7 @@ def test_no_entry_is_longer_than_may_be(parts: list[tuple[bytes, int]]) -> None:
 
 
 def test_the_streams_are_told_apart() -> None:
-    assert b" stderr F a\n" in a_stream(b"stderr").split(b"a\n")
+    assert b" stderr F a\n" in Lines(b"stderr").split(b"a\n")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from krustlet.process.messages import (
     Pump,
     Start,
     Stop,
+    Tee,
     Welcome,
 )
 
@@ -27,7 +28,8 @@ MESSAGES = [
     Welcome(1, 2),
     Known("a", 2, 1.5, END),
     Ended("a", END),
-    Pump("a", "/l" * 2000),
+    Pump("a", "/l" * 2000, max_bytes=2**60, max_files=10**6),
+    Tee("a" * 300),
 ]
 
 

@@ -207,6 +207,13 @@ def test_wishes_that_are_not_granted_are_told() -> None:
         Volume(name="secret", secret=SecretVolumeSource()),
     )
     assert notices(pod) == (
-        "volume 'fast': medium Memory is not supported yet; it is kept on disk",
+        "volume 'fast': medium Memory takes root here; it is kept on disk",
         "volume 'fast': sizeLimit 64Mi is not enforced yet",
     )
+    assert notices(pod, in_memory=True) == ()
+
+
+def test_a_size_limit_on_a_disk_is_not_granted_anywhere() -> None:
+    limited = EmptyDirVolumeSource(size_limit=Quantity("1Gi"))
+    pod = a_pod(Volume(name="large", empty_dir=limited))
+    assert notices(pod, in_memory=True) == ("volume 'large': sizeLimit 1Gi is not enforced yet",)

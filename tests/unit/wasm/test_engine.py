@@ -9,9 +9,12 @@ import pytest
 
 from krustlet.wasm import EngineSettings, Preopen, WasmLaunch, capi, encode_launch
 from krustlet.wasm import fingerprint as fingerprint_room
-from krustlet.wasm.command import Engine, EngineError
+from krustlet.wasm.command import make_engine as make_engine_of_containers
+from krustlet.wasm.compile import compile_module, make_engine
+from krustlet.wasm.engine import MAX_STACK_BYTES
 from krustlet.wasm.fingerprint import fingerprint
 from krustlet.wasm.launch import decode_launch
+from krustlet.wasm.traps import EngineError
 
 
 def test_an_engine_has_one_name() -> None:
@@ -23,12 +26,41 @@ def test_an_engine_has_one_name() -> None:
     "change",
     [
         {"optimisation": "none"},
-        {"max_stack_bytes": 1 << 20},
+        {"simd": False},
+        {"threads": True},
     ],
 )
-def test_settings_are_part_of_it(change: dict[str, str | int]) -> None:
+def test_settings_that_change_code_are_part_of_it(change: dict[str, str | bool]) -> None:
     changed = msgspec.convert(change, EngineSettings)
     assert fingerprint(changed) != fingerprint(EngineSettings())
+
+
+def test_settings_that_change_no_code_are_not() -> None:
+    changed = EngineSettings(max_stack_bytes=1 << 20, max_memory_bytes=1 << 20)
+    assert fingerprint(changed) == fingerprint(EngineSettings())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        EngineSettings(),
+        EngineSettings(simd=False),
+        EngineSettings(threads=True),
+        EngineSettings(optimisation="none", simd=False, max_stack_bytes=MAX_STACK_BYTES),
+        EngineSettings(optimisation="speed_and_size", threads=True, max_stack_bytes=64 << 10),
+    ],
+    ids=str,
+)
+def test_code_loads_into_every_engine_of_its_name(settings: EngineSettings, tmp_path: Path) -> None:
+    for kind, text in (("module", "(module)"), ("component", "(component)")):
+        code = tmp_path / f"{kind}.cwasm"
+        with code.open("wb") as into:
+            compile_module(make_engine(settings), text.encode(), into=into.fileno())
+        for stack in (64 << 10, MAX_STACK_BYTES):
+            same = msgspec.structs.replace(settings, max_stack_bytes=stack, max_memory_bytes=1)
+            assert fingerprint(same) == fingerprint(settings)
+            engine = make_engine_of_containers(same, proc_exit=lambda code: None)
+            assert engine[kind].load(str(code))
 
 
 @pytest.mark.parametrize(
@@ -36,10 +68,11 @@ def test_settings_are_part_of_it(change: dict[str, str | int]) -> None:
     [
         ("version", lambda _: "99"),
         ("_cpu_features", lambda: "avx10"),
+        ("_STEP", "what we did long ago"),
     ],
 )
 def test_so_are_version_and_processor(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: Callable[..., str]
+    monkeypatch: pytest.MonkeyPatch, name: str, value: Callable[..., str] | str
 ) -> None:
     before = fingerprint(EngineSettings())
     monkeypatch.setattr(fingerprint_room, name, value)
@@ -93,12 +126,14 @@ class Aligned(ctypes.Structure):
     ("ours", "other", "name"),
     [
         pytest.param("Instance", Longer, "wasmtime_instance_t", id="its-size"),
-        pytest.param("Value", Packed, "wasmtime_val_t", id="where-the-number-lies"),
+        pytest.param(
+            "ComponentValue", Packed, "wasmtime_component_val_t", id="where-the-answer-lies"
+        ),
         pytest.param("Extern", Aligned, "wasmtime_extern_t", id="its-alignment"),
         pytest.param(
-            "Callback",
+            "RawCallback",
             ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p),
-            "wasmtime_func_callback_t",
+            "wasmtime_func_unchecked_callback_t",
             id="what-it-calls-back",
         ),
     ],
@@ -111,9 +146,9 @@ def test_a_value_of_another_shape_is_noticed(
         capi.check()
 
 
-@pytest.mark.parametrize("name", ["I32", "FUNCTION"])
+@pytest.mark.parametrize("name", ["I32", "I64", "FUNCTION", "MEMORY", "RESULT"])
 def test_another_number_for_a_kind_is_noticed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(capi, name, 1)
+    monkeypatch.setattr(capi, name, 77)
     with pytest.raises(ImportError, match="numbers its kinds in another way"):
         capi.check()
 
@@ -126,7 +161,7 @@ def test_what_the_library_lacks_is_an_import_error() -> None:
 def test_native_code_that_cannot_be_loaded_is_told_in_the_engines_words(tmp_path: Path) -> None:
     odd = tmp_path / "odd.cwasm"
     odd.write_bytes(b"\x7fELF" + bytes(10_000))
-    engine = Engine(EngineSettings(), proc_exit=lambda code: None)
+    engine = make_engine_of_containers(EngineSettings(), proc_exit=lambda code: None)["module"]
     with pytest.raises(EngineError, match=f"^{odd}: "):
         engine.load(str(odd))
     with pytest.raises(EngineError, match=f"^{odd}.gone: .*[nN]o such file"):

@@ -2,29 +2,43 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from krustlet.provider import ContainerRequest, Image, Program, ProviderContext
+from krustlet.providers.wasi.options import parse
 from krustlet.wasm import (
     RUNNER,
     AotCache,
     CompiledModule,
+    EngineSettings,
     ImportsMissing,
     NoEntryPoint,
     Preopen,
+    ServerUnsupported,
     WasmLaunch,
     encode_launch,
 )
 
-_ENTRY_POINT = "_start"
+_HTTP_HANDLER: Final = "wasi:http/incoming-handler@"
+_HEADROOM_BYTES: Final = 8 << 20  # of a container's limit, for what is not the guest's memory
 
 
 class WasiProvider:
-    """Describes a container as one run of a preview-1 command module."""
+    """Describes a container as one run of a command: of preview 1, or a component of preview 2."""
 
-    runners: Sequence[str] = (RUNNER,)
+    runners: Sequence[str]
+    version: str
+    """Of the engine: native code of one cannot be loaded into another."""
 
     def __init__(self, context: ProviderContext) -> None:
-        self._cache = AotCache(context.cache / "aot")
+        options = parse(context.options)
+        self.runners = (_runner(options.settings),)
+        self._cache = AotCache(
+            context.cache / "aot", settings=options.settings, max_bytes=options.cache_bytes
+        )
+        self.version = self._cache.engine
 
     async def prepare(self, image: Image) -> None:
         """Compile the module, unless that was done before.
@@ -39,11 +53,15 @@ class WasiProvider:
         module = await self._compiled(request.image)
         launch = WasmLaunch(
             code=str(module.code),
+            kind=module.kind,
             argv=[_argument(part, request.image) for part in request.argv],
             env=list(request.env.items()),
-            preopens=[Preopen(m.host, m.guest, m.read_only) for m in request.mounts],
+            preopens=_preopens(request),
+            working_dir=request.working_dir,
+            network=request.network,
+            memory_bytes=_memory_bytes(request),
         )
-        return Program(RUNNER, encode_launch(launch))
+        return Program(self.runners[0], encode_launch(launch))
 
     async def close(self) -> None:
         """End the compilers that still run."""
@@ -54,10 +72,31 @@ class WasiProvider:
         module = await self._cache.ensure(Path(image.path), digest=image.digest, name=name)
         if module.missing:
             raise ImportsMissing(name, module.missing)
-        if _ENTRY_POINT not in module.exports:
-            raise NoEntryPoint(name, module.exports)
+        if not module.entry:
+            if any(export.startswith(_HTTP_HANDLER) for export in module.exports):
+                raise ServerUnsupported(name, module.exports)
+            raise NoEntryPoint(name, module.exports, kind=module.kind)
         return module
+
+
+def _runner(settings: EngineSettings) -> str:
+    """The runner with the engine that the cache compiles for."""
+    text = msgspec.json.encode(settings).decode()
+    return RUNNER if settings == EngineSettings() else f"{RUNNER}={text}"
 
 
 def _argument(part: str | None, image: Image) -> str:
     return image.entrypoint_name if part is None else part
+
+
+def _preopens(request: ContainerRequest) -> list[Preopen]:
+    if request.root:  # by then all mounts lie below it, and it is `/`
+        return [Preopen("/", "/")]
+    return [Preopen(mount.host, mount.guest, mount.read_only) for mount in request.mounts]
+
+
+def _memory_bytes(request: ContainerRequest) -> int | None:
+    """A guest finds that it cannot have more memory before the kernel ends it for that."""
+    limits = [request.limits.memory_bytes, request.pod_limits.memory_bytes]
+    least = min((limit for limit in limits if limit is not None), default=None)
+    return None if least is None else least - min(_HEADROOM_BYTES, least // 4)
