@@ -102,6 +102,7 @@ class Over(Entry, frozen=True):
     code: int
     reason: str
     message: str
+    ended_at: float
     printed: bytes
 
 
@@ -132,9 +133,7 @@ class Rests(Entry, frozen=True):
     descriptors: int
 
 
-AnyEntry = (
-    Lives | Asked | Began | Failed | Never | Stopped | Over | Gone | Entered | Left | Rests
-)
+AnyEntry = Lives | Asked | Began | Failed | Never | Stopped | Over | Gone | Entered | Left | Rests
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(AnyEntry).decode
 
@@ -226,7 +225,7 @@ class MortalKubelet:
 
     async def _see_through(self, id_: str, kind: Kind, *, visited: bool) -> None:
         async with asyncio.TaskGroup() as visits, asyncio.timeout(_LIMIT_S):
-            if visited and len(kind.printed.splitlines()) > 1 or kind.stays:
+            if visited and (kind.stays or kind is _LONG):
                 visits.create_task(self._visit(id_))
             if kind.stays:
                 await asyncio.sleep(self._random.uniform(0, _LASTS_S))
@@ -239,6 +238,7 @@ class MortalKubelet:
                     code=end.code,
                     reason=end.reason,
                     message=end.message,
+                    ended_at=end.at,
                     printed=printed_in(self._node.log(id_)),
                 )
             )
@@ -253,9 +253,7 @@ class MortalKubelet:
         self._note(Entered(id=id_, within=within))
         try:
             async with asyncio.timeout(_LIMIT_S):
-                session = await self._node.execute(
-                    id_, within, *VISITOR.argv, guest=VISITOR.guest
-                )
+                session = await self._node.execute(id_, within, *VISITOR.argv, guest=VISITOR.guest)
         except KrustletError as exc:
             self._note(Failed(id=id_, error=type(exc).__name__, why=exc.message))
             return
@@ -297,7 +295,6 @@ class MortalKubelet:
     def _fresh_image(self, id_: str, guest: str) -> Image:
         """A module that nobody has compiled: another by a section that says nothing."""
         path = self._directory / MODULES / f"{id_}.wasm"
-        path.parent.mkdir(exist_ok=True)
         name = id_.encode()
         section = bytes([0, len(name) + 1, len(name)]) + name
         path.write_bytes(Guests(default_cache()).path(guest).read_bytes() + section)

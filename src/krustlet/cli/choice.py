@@ -36,11 +36,9 @@ def chosen_pod(pods: Sequence[Pod], *, namespace: str, name: str) -> Pod:
     raise PodUnknown(f"no pod {name} in namespace {namespace} on this node", hint=hint)
 
 
-def chosen_container(pod: Pod, name: str, *, quiet: bool = False) -> str:
-    """The container of that name; without one, the one that is meant by default.
-
-    Args:
-        quiet: not to say which one that is, where there are several.
+def chosen_container(pod: Pod, name: str) -> str:
+    """The container of that name; without one, the one that is meant by default, and says so where
+    nobody has said which.
 
     Raises:
         ContainerUnknown: there is none.
@@ -55,6 +53,6 @@ def chosen_container(pod: Pod, name: str, *, quiet: bool = False) -> str:
     if default in names:
         return default
     chosen = pod.spec.containers[0].name
-    if len(names) > 1 and not quiet:
+    if len(names) > 1:
         remark(f"Defaulted container {chosen} out of: {', '.join(names)}")
     return chosen

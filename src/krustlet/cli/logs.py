@@ -3,18 +3,20 @@
 import math
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
-from krustlet.base import KrustletError, did_you_mean
-from krustlet.cli.local_api import LocalApi, one_of
-from krustlet.cli.words import remark
-from krustlet.objects import DEFAULT_NAMESPACE, Pod
+from krustlet.cli.choice import chosen_container, chosen_pod
+from krustlet.cli.local_api import LocalApi
+from krustlet.cli.node_options import (
+    DATA_DIR,
+    NAMESPACE,
+    complete_containers,
+    complete_pods,
+)
 
-_DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 _UNITS_S: Final = {
     "h": 3600.0,
     "m": 60.0,
@@ -28,14 +30,6 @@ _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
 _SIGPIPE_CODE: Final = 141
 
 
-class PodUnknown(KrustletError):
-    """The node has no such pod."""
-
-
-class ContainerUnknown(KrustletError):
-    """The pod has no such container."""
-
-
 def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> int | None:
     """Whole seconds, one at least, of a duration as Go writes it."""
     if text is None:
@@ -47,19 +41,19 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> int | N
 
 
 @click.command("logs")
-@click.argument("pod")
-@click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True)
-@click.option("-c", "--container", default="", help="One of the pod's containers.")
+@click.argument("pod", shell_complete=complete_pods)
+@NAMESPACE
+@click.option(
+    "-c", "--container", default="", shell_complete=complete_containers,
+    help="One of the pod's containers.",
+)  # fmt: skip
 @click.option("-f", "--follow", is_flag=True, help="Go on until the container ends.")
 @click.option("-p", "--previous", is_flag=True, help="Of the run before the last restart.")
 @click.option("--tail", type=click.IntRange(min=-1), default=-1, help="Only the last lines.")
 @click.option("--since", callback=_seconds, help="Only what is newer, such as 5m or 1h30m.")
 @click.option("--timestamps", is_flag=True, help="Begin each line with its time.")
 @click.option("--limit-bytes", type=click.IntRange(min=1), help="Stop after so many.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), envvar="KRUSTLET_DATA_DIR",
-    help="Where the node keeps its data.  [default: ~/.krustlet]",
-)  # fmt: skip
+@DATA_DIR
 def command(
     pod: str,
     namespace: str,
@@ -79,8 +73,8 @@ def command(
     krustlet logs -n kube-system agent -c main --tail 20 --timestamps
     """
     api = LocalApi(data_dir)
-    found = _find(api.pods(), namespace, pod)
-    name = _container(found, container)
+    found = chosen_pod(api.pods(), namespace=namespace, name=pod)
+    name = chosen_container(found, container)
     flags = {"follow": follow, "previous": previous, "timestamps": timestamps}
     counts = {
         "tailLines": tail if tail >= 0 else None,
@@ -99,32 +93,3 @@ def command(
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115
         return _SIGPIPE_CODE
     return 0
-
-
-def _find(pods: Sequence[Pod], namespace: str, name: str) -> Pod:
-    if (pod := one_of(pods, namespace=namespace, name=name)) is not None:
-        return pod
-    elsewhere = sorted(p.namespace for p in pods if p.name == name)
-    if elsewhere:
-        hint = f"did you mean the one in -n {elsewhere[0]}?"
-    else:
-        here = [p.name for p in pods if p.namespace == namespace]
-        hint = did_you_mean(name, here) or "`krustlet ps` lists what there is"
-    raise PodUnknown(f"no pod {name} in namespace {namespace} on this node", hint=hint)
-
-
-def _container(pod: Pod, name: str) -> str:
-    """The container to show: the one of that name, else the one that is meant by default."""
-    names = [c.name for c in pod.spec.all_containers()]
-    if name:
-        if name not in names:
-            hint = did_you_mean(name, names) or f"it has {', '.join(names)}"
-            raise ContainerUnknown(f"pod {pod.name} has no container {name}", hint=hint)
-        return name
-    default = pod.metadata.annotations.get(_DEFAULT_CONTAINER, "")
-    if default in names:
-        return default
-    chosen = pod.spec.containers[0].name
-    if len(names) > 1:
-        remark(f"showing {chosen}, of: {', '.join(names)}")
-    return chosen

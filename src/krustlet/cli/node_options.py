@@ -1,8 +1,8 @@
 """What commands share that talk to the node on this machine: its directory, pods, containers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -10,8 +10,6 @@ from click.shell_completion import CompletionItem
 from krustlet.base import KrustletError
 from krustlet.cli.local_api import LocalApi, one_of
 from krustlet.objects import DEFAULT_NAMESPACE, Pod
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 DATA_DIR: Final = click.option(
     "--data-dir", type=click.Path(path_type=Path), envvar="KRUSTLET_DATA_DIR",

@@ -9,6 +9,7 @@ import msgspec
 
 from krustlet.base import SystemClock
 from krustlet.cli.local_api import LocalApi
+from krustlet.cli.node_options import DATA_DIR
 from krustlet.cli.pod_summary import Summary, summary
 from krustlet.cli.words import remark
 from krustlet.objects import Pod
@@ -20,10 +21,7 @@ _GAP: Final = "   "
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
 @click.option("-n", "--namespace", default="", help="Only pods of this namespace.")
 @click.option("-A", "--all-namespaces", is_flag=True, help="Pods of all namespaces, as without -n.")
-@click.option(
-    "--data-dir", type=click.Path(path_type=Path), envvar="KRUSTLET_DATA_DIR",
-    help="Where the node keeps its data.  [default: ~/.krustlet]",
-)  # fmt: skip
+@DATA_DIR
 def command(output: str, namespace: str, all_namespaces: bool, data_dir: Path | None) -> None:
     """List the pods of the node that runs on this machine.
 

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from krustlet.base import SystemClock, make_private_directory
 from krustlet.images import Keyring, LocalImages, Puller
@@ -17,7 +18,9 @@ from krustlet.objects import Allocatable, Lookups, NoCluster
 from krustlet.pods import Checkpoints, HostAddress, Means, Pods, Sink, UserRange, UserRules
 from krustlet.provider import Runtime
 from krustlet.settings import Settings
-from krustlet.volumes import Volumes
+from krustlet.volumes import VolumeError, Volumes
+
+log = structlog.get_logger(__name__)
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +69,13 @@ async def run_kubelet(
         in_memory=powers.mounts_memory,
     )
     images, registries = _images(settings)
+    checkpoints = Checkpoints(root)
+    await _sweep(volumes, checkpoints)
     means = Means(
         images=images,
         volumes=volumes,
         runtime=runtime,
-        checkpoints=Checkpoints(root),
+        checkpoints=checkpoints,
         sink=sink,
         clock=SystemClock(),
         logs=settings.logs,
@@ -87,6 +92,14 @@ async def run_kubelet(
             yield Kubelet(pods, images, runtime, volumes)
     finally:
         await runtime.close(stop_all=settings.ephemeral)
+
+
+async def _sweep(volumes: Volumes, checkpoints: Checkpoints) -> None:
+    """What was made for pods that nothing is known of any more is of no use to anybody."""
+    try:
+        await volumes.sweep(but=set(checkpoints.uids()))
+    except VolumeError as exc:
+        log.warning("volumes.left", error=exc.message, hint=exc.hint)
 
 
 def _images(settings: Settings) -> tuple[Puller, AbstractAsyncContextManager[object]]:

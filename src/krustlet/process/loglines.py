@@ -27,13 +27,13 @@ class Lines:
             is_terminal: newlines come as return and newline.
         """
         self._stream = stream
-        self._is_terminal = is_terminal
+        self.is_terminal = is_terminal
         self._begun = b""
 
     def split(self, chunk: bytes) -> bytes:
         """The log lines that `chunk` completes."""
         text = self._begun + chunk
-        if self._is_terminal:
+        if self.is_terminal:
             text = text.replace(b"\r\n", b"\n")
         *lines, self._begun = text.split(b"\n")
         entries = self._entries(lines) if lines else b""

@@ -21,6 +21,7 @@ from krustlet.process.messages import AnyMessage, Drained, Pump, Tee, close_all,
 from krustlet.process.notes import note
 
 _CHUNK_BYTES: Final = 64 * 1024  # what a pipe holds
+_OPENING_BYTES: Final = 64 * 1024  # a screen or two
 _UMASK: Final = 0o022  # other programs of this node collect logs
 _STREAMS: Final = (b"stdout", b"stderr")
 
@@ -43,6 +44,7 @@ class Stream:
         self.lines = lines
         self.log = log
         self.copies: list[Copy] = []
+        self._opening = bytearray() if lines.is_terminal else None
 
     def read(self) -> bytes:
         """What was printed; empty at the end."""
@@ -55,10 +57,20 @@ class Stream:
 
     def take(self, chunk: bytes) -> None:
         self.log.write(self.lines.split(chunk))
+        if self._opening is not None:
+            self._opening += chunk[: _OPENING_BYTES - len(self._opening)]
         if self.copies:
             for copy in self.copies:
                 copy.add(chunk)
             self.copies = [copy for copy in self.copies if copy.is_open]
+
+    def copy_to(self, copy: Copy) -> None:
+        """Pass on what is printed from now on. Who comes first to a terminal sees its beginning:
+        he who started the container to talk with it had no way to be there sooner."""
+        self.copies.append(copy)
+        if self._opening is not None:
+            copy.add(bytes(self._opening))
+            self._opening = None
 
     def end(self) -> None:
         self.log.write(self.lines.rest())
@@ -144,7 +156,7 @@ class LogPump:
                 note(f"the output of {container_id} cannot be copied: {exc}")
                 os.close(descriptor)
                 continue
-            stream.copies.append(copy)
+            stream.copy_to(copy)
 
     def _carry(self, stream: Stream) -> None:
         chunk = stream.read()

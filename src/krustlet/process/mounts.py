@@ -52,8 +52,8 @@ def _words(*values: int) -> bytes:
 # `struct mount_attr`: what to set, to clear, the propagation, a user namespace.
 _ATTRIBUTES: Final = _words(_HARMLESS, 0, 0, 0)
 _ATTRIBUTES_READ_ONLY: Final = _words(_HARMLESS | _READ_ONLY, 0, 0, 0)
-# `struct open_how`: flags, mode, and RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS.
-_HOW: Final = _words(os.O_PATH | os.O_CLOEXEC, 0, 0x10 | 0x02)
+# `struct open_how`: flags, mode, and RESOLVE_NO_SYMLINKS.
+_HOW: Final = _words(os.O_PATH | os.O_CLOEXEC, 0, 0x04)
 
 _unshare: Final = function("unshare", 1)
 _setns: Final = function("setns", 2)
@@ -178,19 +178,14 @@ def _bind_taken(bind: "Bind") -> int:
 
 
 def _source_of(bind: "Bind") -> int:
-    if not bind.below:
-        return _taken(bind.source.encode(), _AT_RECURSIVE, bind.target)
-    if not f"{bind.source}/".startswith(f"{bind.below}/"):
-        raise WallError(f"{bind.target}: {bind.source} is not in {bind.below}", errno.EXDEV)
-    below = os.open(bind.below, os.O_PATH | os.O_CLOEXEC | os.O_DIRECTORY)
-    source = bind.source.removeprefix(bind.below).lstrip("/").encode() or b"."
+    """Found by its name once, without following a link: whoever named it has followed those there
+    were, and a guest may have planted one since."""
     found = checked(
-        syscall(_SYS_OPENAT2, below, source, _HOW, len(_HOW), 0),
+        syscall(_SYS_OPENAT2, _AT_FDCWD, bind.source.encode(), _HOW, len(_HOW), 0),
         f"{bind.target}: {bind.source} cannot be mounted",
     )
     tree = _taken(b"", _AT_RECURSIVE | _AT_EMPTY_PATH, bind.target, within=found)
     os.close(found)
-    os.close(below)
     return tree
 
 

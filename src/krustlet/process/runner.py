@@ -7,7 +7,7 @@ each child. It knows nothing of supervisors, and the supervisor nothing of what 
 import importlib
 import os
 from collections.abc import Callable
-from typing import NoReturn, Protocol, cast
+from typing import Annotated, NoReturn, Protocol, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ START_ERROR = "StartError"
 ERROR = "Error"
 REPORT_BYTES = 4096  # one write of at most PIPE_BUF bytes is whole or absent
 _MESSAGE_BYTES = 3800  # leaves room for the rest of a report
+_CODE_LIMIT = 1 << 31  # a container's status has 32 bits for it; a report can come from a guest
 
 
 class Runner(Protocol):
@@ -36,7 +37,7 @@ class Runner(Protocol):
 class Report(msgspec.Struct, frozen=True):
     """What a child tells of its end beyond the exit status, which has room for eight bits."""
 
-    code: int
+    code: Annotated[int, msgspec.Meta(ge=-_CODE_LIMIT, lt=_CODE_LIMIT)]
     reason: str
     message: str
 

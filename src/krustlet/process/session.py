@@ -29,6 +29,7 @@ class ProcessSession:
         *,
         outputs: dict[str, int],
         terminal: int | None,
+        types: bool = True,
         ended: "asyncio.Future[int]",
         on_closed: Callable[[], None],
         on_input_ended: Callable[[], None] = lambda: None,
@@ -37,7 +38,7 @@ class ProcessSession:
 
         Args:
             outputs: what to read, by `stdout` and `stderr`; a terminal is its own stdout.
-            terminal: where to type, and what has a size.
+            terminal: where to type, if this session `types`, and what has a size.
             ended: to be done with the exit code.
             on_closed: called once, when nobody is interested any more.
             on_input_ended: called when a pipe that others hold open, too, is not typed into any
@@ -45,7 +46,7 @@ class ProcessSession:
         """
         self._outputs = outputs
         self._terminal = terminal
-        self._input: int | None = terminal
+        self._input: int | None = terminal if types else None
         self._ended = ended
         self._on_closed = on_closed
         self._on_input_ended = on_input_ended

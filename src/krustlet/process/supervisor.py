@@ -51,6 +51,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 _DRAIN_S: Final = 2.0  # an end is reported this late at most when its log does not get written
 _ENDING: Final = "the supervisor is ending"
 _KEPT_DESCRIPTORS: Final = 64  # no container may have these: see `Launcher`
+_LONGEST_SLEEP_S: Final = 86_400.0  # epoll takes 24 days at most; a grace period may be longer
 
 
 class Supervisor:
@@ -124,7 +125,9 @@ class Supervisor:
     def _next_deadline_s(self) -> float | None:
         due_at = min((c.due_at for c in self._due.values()), default=self._logs.due_at)
         due_at = min(due_at, self._logs.due_at)
-        return None if due_at == float("inf") else max(0.0, due_at - time.monotonic())
+        if due_at == float("inf"):
+            return None
+        return min(max(0.0, due_at - time.monotonic()), _LONGEST_SLEEP_S)
 
     def _meet_deadlines(self) -> None:
         now = time.monotonic()

@@ -90,8 +90,11 @@ class Visiting:
         session = ProcessSession(
             outputs={"stdout": stdout, "stderr": stderr},
             terminal=lent[0] if lent and attached.tty else None,
+            types=stdin,
             ended=ended,
-            on_closed=lambda: self._leave(container_id, ended, EndInput(container_id)),
+            on_closed=lambda: self._leave(
+                container_id, ended, EndInput(container_id) if stdin else None
+            ),
             on_input_ended=lambda: self._end_input(container_id),
         )
         if lent and not attached.tty:
@@ -160,12 +163,14 @@ class Visiting:
         with suppress(SupervisorUnavailable):
             self._say(EndInput(container_id), ())
 
-    def _leave(self, id_: str, ended: "asyncio.Future[int]", word: Message) -> None:
+    def _leave(self, id_: str, ended: "asyncio.Future[int]", word: Message | None) -> None:
         """Nobody is interested any more; the supervisor is told, if it matters to it still."""
         if ended.done():
             return
-        if isinstance(word, EndInput):
+        if not isinstance(word, Stop):  # which an end follows
             self._forget(id_, ended)
+        if word is None:
+            return
         try:
             self._say(word, ())
         except SupervisorUnavailable:

@@ -94,9 +94,9 @@ class Visits:
             return
         self._logs.tee(container.id, (descriptors[0], descriptors[1]))
         lent: tuple[int, ...] = ()
-        if wanted.stdin and container.input is not None:
-            lent = (container.input,)
-            if container.launch.stdin_once:
+        if container.input is not None and (wanted.stdin or container.launch.tty):
+            lent = (container.input,)  # a terminal has a size, whoever types
+            if wanted.stdin and container.launch.stdin_once:
                 self._typing[container.id] = host
         self._tell(host, Attached(wanted.id, container.launch.tty), lent)
 

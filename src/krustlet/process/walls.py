@@ -9,14 +9,12 @@ class Bind(msgspec.Struct, frozen=True, array_like=True):
     """A file or directory of the node that a container finds at `target`.
 
     Attributes:
-        below: if not empty, a directory that guests may write to, with `source` in it: whatever
-            links they planted, nothing outside is mounted.
+        source: absolute, with no link in it: one is not followed, as a guest may have planted it.
     """
 
     source: str
     target: str
     read_only: bool = False
-    below: str = ""
 
 
 class Walls(msgspec.Struct, frozen=True, kw_only=True):

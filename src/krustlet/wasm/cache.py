@@ -42,7 +42,7 @@ class CompiledModule(msgspec.Struct, frozen=True):
     It stays where it is for ten minutes at least; whoever has mapped it may keep it for good.
 
     Attributes:
-        kind: a core module, or a component.
+        kind: see `Inspection`.
         entry: the export that is to be run; empty if nothing can be.
         exports: names, for people; `missing`, imports that nobody here provides, likewise.
     """

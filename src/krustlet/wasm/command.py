@@ -13,8 +13,8 @@ from typing import Protocol
 from krustlet.wasm import capi
 from krustlet.wasm.components import Components
 from krustlet.wasm.engine import OPTIMISATIONS, EngineSettings, switches, with_source_lines
-from krustlet.wasm.launch import COMPONENT, MODULE
-from krustlet.wasm.modules import Modules
+from krustlet.wasm.launch import COMPONENT, MODULE, UNSTABLE
+from krustlet.wasm.modules import Modules, UnstableModules
 
 
 class Program(Protocol):
@@ -52,7 +52,12 @@ def make_engine(
         proc_exit: called in place of preview 1's own, to end this process.
     """
     engine = capi.engine_new(_config(settings))
-    return {MODULE: Modules(engine, proc_exit), COMPONENT: Components(engine)}
+    modules = Modules(engine, proc_exit)
+    return {
+        MODULE: modules,
+        UNSTABLE: UnstableModules(modules),
+        COMPONENT: Components(engine),
+    }
 
 
 def _config(settings: EngineSettings) -> int:

@@ -22,7 +22,7 @@ from wasmtime import _ffi as ffi
 from wasmtime import component as model
 
 from krustlet.wasm import capi
-from krustlet.wasm.engine import EngineSettings, switches, with_source_lines
+from krustlet.wasm.engine import WASI_UNSTABLE, EngineSettings, switches, with_source_lines
 from krustlet.wasm.linking import Linkage, look_at_component, look_at_module
 from krustlet.wasm.outcome import Inspection, Kind, Outcome, Rejection, shortened, shown
 from krustlet.wasm.sections import MAGIC, is_component
@@ -77,7 +77,12 @@ def _compile(engine: wasmtime.Engine, binary: bytes) -> tuple[Kind, bytearray, L
         component = model.Component(engine, binary)
         return "component", component.serialize(), look_at_component(engine, component)
     module = wasmtime.Module(engine, modernise(binary))
-    return "module", module.serialize(), look_at_module(engine, module)
+    kind: Kind = "unstable" if _is_unstable(module) else "module"
+    return kind, module.serialize(), look_at_module(engine, module)
+
+
+def _is_unstable(module: wasmtime.Module) -> bool:
+    return any(wanted.module == WASI_UNSTABLE for wanted in module.imports)
 
 
 def _binary(data: bytes) -> bytes | None:

@@ -40,7 +40,7 @@ class NoEntryPoint(WasmError):
 
     def __init__(self, name: str, exports: Sequence[str], *, kind: Kind = "module") -> None:
         found = ", ".join(exports) if exports else "nothing"
-        entry = "_start" if kind == "module" else "wasi:cli/run@0.2"
+        entry = "wasi:cli/run@0.2" if kind == "component" else "_start"
         super().__init__(
             f"{name} has no {entry} to run; it exports {found}",
             hint="build it as a command (a program with main), not as a library (reactor)",

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 MODULE: Final = "module"
+UNSTABLE: Final = "unstable"
 COMPONENT: Final = "component"
 
 
@@ -21,7 +22,8 @@ class WasmLaunch(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         code: path of native code out of the AOT cache.
-        kind: what was compiled: `MODULE`, a preview-1 command, or `COMPONENT`, a preview-2 one.
+        kind: what was compiled: `MODULE`, a preview-1 command, `UNSTABLE`, one that needs what only
+            `wasi_unstable` had, or `COMPONENT`, a preview-2 one.
         argv: what the guest sees, its own name first.
         env: variables in the order given.
         preopens: the guest's whole file system.

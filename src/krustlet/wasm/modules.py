@@ -49,7 +49,7 @@ class Modules:
         self._proc_exit = capi.RawCallback(lambda _e, _c, values, _: _end(proc_exit, values))
         capi.linker_allow_shadowing(self._linker, True)
         capi.define(self._linker, WASI_PREVIEW_1, "proc_exit", [capi.I32], [], self._proc_exit)
-        self._unstable = Unstable(engine, self._linker)
+        self.unstable = Unstable(engine, self._linker)
 
     def load(self, path: str) -> int:
         """Map the native code of a module."""
@@ -72,6 +72,22 @@ class Modules:
         if error or _trap.value is not None:
             raise _ended(error, context, memory_bytes or _ADDRESSABLE)
         return 0
+
+
+class UnstableModules:
+    """Those that need what only `wasi_unstable` had: they are linked to the same."""
+
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    def load(self, path: str) -> int:
+        """Map the native code of a module, and make that of the translation."""
+        self._modules.unstable.prepare()
+        return self._modules.load(path)
+
+    def run(self, module: int, wasi: int, memory_bytes: int | None) -> int:
+        """See `Modules.run`."""
+        return self._modules.run(module, wasi, memory_bytes)
 
 
 def _end(proc_exit: Callable[[int], object], values: int) -> int:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal["module", "component"]
+Kind = Literal["module", "unstable", "component"]
 _MOST_NAMES: Final = 100
 _LONGEST_NAME: Final = 120
 _LONGEST_MESSAGE: Final = 2000
@@ -15,7 +15,7 @@ class Inspection(msgspec.Struct, frozen=True, tag="ok"):
     """What a module is, told once and kept beside its native code.
 
     Attributes:
-        kind: a core module, or a component.
+        kind: a core module; one that needs what only `wasi_unstable` had; or a component.
         entry: the export that is to be run; empty if nothing can be.
         exports: names in the module's order, for people: see `shown`.
         missing: imports that nobody here provides, each `module::name`, or `interface#name` of a

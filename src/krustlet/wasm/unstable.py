@@ -5,7 +5,8 @@ These four are translated by a module of ours, which has the guest's memory and 
 copies what the guest wrote into its own in the new layout, lets preview 1 work on that, and copies
 back. As it is WebAssembly, no address of the guest's leads outside the guest's memory.
 
-It needs that memory to exist, so it is compiled (without a thread) and begun by the first call.
+It needs that memory to exist, so it is begun by the first call. It is compiled (without a thread)
+before the walls rise: behind them no memory becomes executable.
 
 Source: WASI, `phases/old/snapshot_0/witx/typenames.witx`, against `phases/snapshot/witx`.
 """
@@ -162,10 +163,17 @@ class Unstable:
     def __init__(self, engine: int, linker: int) -> None:
         self._engine = engine
         self._linker = linker
+        self._compiled = 0
         self._begun = False
         self._callback = capi.RawCallback(self._serve)
         for number, (name, parameters) in enumerate(_FUNCTIONS.items()):
             capi.define(linker, WASI_UNSTABLE, name, parameters, [capi.I32], self._callback, number)
+
+    def prepare(self) -> None:
+        """Compile the translation."""
+        check(capi.wat_to_wasm(_TRANSLATION, len(_TRANSLATION), _binary_at))
+        check(capi.module_new(self._engine, _binary.data, _binary.size, _module_at))
+        self._compiled = _module.value or 0
 
     def _serve(self, number: int | None, caller: int, values: int, count: int) -> int | None:
         """Have the translation answer the guest's call; its trap is the guest's."""
@@ -191,9 +199,7 @@ class Unstable:
         found = capi.caller_export_get(caller, _MEMORY, len(_MEMORY), _memory_at)
         if not found or _memory.kind != capi.MEMORY:
             raise EngineError("missing required memory export")
-        check(capi.wat_to_wasm(_TRANSLATION, len(_TRANSLATION), _binary_at))
-        check(capi.module_new(self._engine, _binary.data, _binary.size, _module_at))
         here = (self._linker, context)
         check(capi.linker_define(*here, _GUEST, len(_GUEST), _MEMORY, len(_MEMORY), _memory_at))
-        check(capi.linker_instantiate(*here, _module.value, _instance_at, _trap_at))
+        check(capi.linker_instantiate(*here, self._compiled, _instance_at, _trap_at))
         self._begun = True

@@ -66,3 +66,12 @@ def test_a_long_running_pod_ends_when_told(
 def test_the_examples_run_from_a_copy_elsewhere(krustlet: Command, tmp_path: Path) -> None:
     copy = shutil.copytree(EXAMPLES, tmp_path / "a copy")
     assert krustlet("run", copy / "hello.yaml").stdout == "Hello, world!\n"
+
+
+def test_one_that_waits_to_be_told_says_goodbye(krustlet: Command) -> None:
+    with krustlet.start("run", EXAMPLES / "farewell.yaml") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "goodbye\n"
+        assert process.wait(timeout=20) == 130

@@ -1,8 +1,11 @@
 """`krustlet exec`: somebody talks with a process, which the test plays."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
+from collections.abc import Iterator
+from typing import IO
 
 import pytest
 
@@ -108,6 +111,36 @@ async def test_what_nobody_reads_here_waits_there(people: People, krustlet: Comm
             assert process.stdout is not None
             assert len(await asyncio.to_thread(process.stdout.read)) == 500 * 65536
             assert await asyncio.to_thread(process.wait) == 0
+
+
+async def test_what_the_command_does_not_read_is_not_read_here_either(
+    people: People, krustlet: Command
+) -> None:
+    size_bytes = 64 << 20
+    with (krustlet.directory / "large").open("w+b") as file:
+        file.truncate(size_bytes)
+        async with people.server:
+            with _reading(file, krustlet) as process:
+                session = await people.control.session()
+                session.reads.clear()
+                await asyncio.sleep(0.5)
+                position = file.tell()  # one for both processes
+                assert 0 < position < 8 << 20
+                session.reads.set()
+                await session.until(lambda: session.is_input_over)
+                session.exits(0)
+                assert await asyncio.to_thread(process.wait) == 0
+    assert len(session.typed) == size_bytes
+
+
+@contextlib.contextmanager
+def _reading(file: IO[bytes], krustlet: Command) -> "Iterator[subprocess.Popen[bytes]]":
+    command = [*KRUSTLET, "exec", "-i", "-n", "shop", "web", "--", "cat"]
+    with subprocess.Popen(command, stdin=file, env=krustlet.environment({})) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 async def test_nobody_who_reads_is_told_to_the_shell_alone(

@@ -124,7 +124,7 @@ async def test_of_several_containers_one_is_chosen_and_that_is_said(node: Node) 
     node.rig.prints(pod, "of b", container="b")
     async with node.server:
         first = await node.logs("web")
-        assert (first.stdout, first.stderr) == ("of a\n", "showing a, of: a, b\n")
+        assert (first.stdout, first.stderr) == ("of a\n", "Defaulted container a out of: a, b\n")
         second = await node.logs("web", "-c", "b")
         assert (second.stdout, second.stderr) == ("of b\n", "")
 

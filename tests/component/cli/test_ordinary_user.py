@@ -1,6 +1,7 @@
 """`krustlet run` for a user without privileges."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tests.support.command import Command
 from tests.support.guests import Guests
 from tests.support.ordinary_user import UID, as_ordinary_user
 from tests.support.until import until_not
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture
@@ -55,3 +58,26 @@ def test_the_data_directory_lies_in_the_home_directory(krustlet: Command) -> Non
     krustlet.data = home / ".krustlet"
     assert krustlet("run", "-q", "hello.wasm", HOME=str(home), KRUSTLET_DATA_DIR="").code == 0
     assert Path(home / ".krustlet" / "cache").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("shared", "reader | greetings, neighbour\n"),
+        ("flaky", "third time is a charm\n"),
+        ("arguments", None),
+    ],
+)
+def test_examples_run_without_root(krustlet: Command, name: str, printed: str | None) -> None:
+    result = krustlet("run", EXAMPLES / f"{name}.yaml")
+    assert result.code == 0, result.stderr
+    assert printed in (None, result.stdout)
+
+
+def test_a_guest_without_root_is_told_to_end_by_a_file_too(krustlet: Command) -> None:
+    with krustlet.start("run", EXAMPLES / "farewell.yaml") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == "goodbye\n"
+        assert process.wait(timeout=20) == 130

@@ -96,6 +96,15 @@ async def test_a_runner_that_leaves_by_another_way_has_not_started_either(
     assert (await supervised.end("a")).code == START_ERROR_CODE
 
 
+@pytest.mark.parametrize("code", [2**31, -(2**31) - 1, 2**63])
+async def test_a_report_of_a_code_that_no_status_can_hold_is_none(
+    supervised: Supervised, code: int
+) -> None:
+    """Who has taken over a container may write what he likes; the pod's status must stay one."""
+    await supervised.script(f"reporter.end({code})", id_="a")
+    assert (await supervised.end("a")).code == code & 0xFF
+
+
 async def test_stop_is_a_sigterm(supervised: Supervised) -> None:
     await supervised.toy(sleeps_s=60, id_="a")
     supervised.supervisor.stop("a", grace_s=60)
@@ -125,6 +134,16 @@ async def test_stopped_again_the_earlier_end_counts(supervised: Supervised) -> N
     end = await supervised.end("a")
     assert end.code == 128 + signal.SIGKILL
     assert 0.3 <= end.at - asked < 1.5
+
+
+async def test_a_grace_period_may_be_longer_than_anybody_lives(supervised: Supervised) -> None:
+    await supervised.script(IGNORES_SIGTERM, id_="a")
+    await supervised.until_printed("a", b"ready\n")
+    supervised.supervisor.stop("a", grace_s=2.0**63)  # the most a pod can ask for
+    await supervised.toy(id_="b")
+    await supervised.end("b")  # whoever keeps them both lives
+    supervised.supervisor.stop("a", grace_s=0)
+    assert (await supervised.end("a")).code == 128 + signal.SIGKILL
 
 
 async def test_sigterm_is_sent_once(supervised: Supervised) -> None:

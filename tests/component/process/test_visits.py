@@ -234,6 +234,39 @@ async def test_with_stdin_once_who_only_looks_ends_nothing(supervised: Supervise
     assert (await supervised.end("a")).code == 7
 
 
+async def test_who_only_looked_leaves_whoever_types_alone(supervised: Supervised) -> None:
+    await supervised.script(ECHOES, id_="a", stdin=True, stdin_once=True)
+    typing = await supervised.supervisor.attach("a", stdin=True)
+    (await supervised.supervisor.attach("a", stdin=False)).close()
+    await typing.write(b"one")
+    assert await until_read(typing, b">") == b"<one>"
+    typing.close()
+    assert (await supervised.end("a")).code == 7
+
+
+async def test_the_first_at_a_terminal_sees_its_beginning_and_sets_its_size(
+    supervised: Supervised,
+) -> None:
+    runs = (
+        "import os, time\n"
+        "os.write(1, b'name? ')\n"
+        "while os.get_terminal_size()[0] != 77: time.sleep(0.01)\n"
+        "os.write(1, b'wide')\n"
+    )
+    await supervised.script(runs, id_="a", stdin=True, tty=True)
+    await asyncio.sleep(0.3)  # it has asked long ago
+    session = await supervised.supervisor.attach("a", stdin=False)
+    await session.write(b"nobody types here\n")
+    assert await until_read(session, b"name? ") == b"name? "
+    second = await supervised.supervisor.attach("a", stdin=False)
+    session.resize(columns=77, rows=20)
+    assert await until_read(session, b"wide") == b"wide"
+    assert await until_read(second, b"wide") == b"wide"
+    session.close()
+    second.close()
+    await supervised.end("a")
+
+
 async def test_two_see_the_same(supervised: Supervised) -> None:
     await supervised.script(ECHOES, id_="a", stdin=True)
     first = await supervised.supervisor.attach("a", stdin=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from krustlet.process import Started
+from krustlet.process import Started, Walls
 from krustlet.wasm import RUNNER, AotCache, CompiledModule, Preopen, WasmLaunch, encode_launch
 from tests.support.guests import Guests
 from tests.support.supervised import SCRIPT, Supervised, settings
@@ -66,7 +66,10 @@ class WithWasm:
         return await self.launch(launch, id_=id_)
 
     async def launch(self, launch: WasmLaunch, *, id_: str = "a") -> Started:
-        return await self.supervised.start(RUNNER, encode_launch(launch), id_=id_)
+        # All that stands without root: nothing of the engine may need what is behind it.
+        seen = tuple((preopen.host, not preopen.read_only) for preopen in launch.preopens)
+        walls = Walls(visible=seen, network=launch.network)
+        return await self.supervised.start(RUNNER, encode_launch(launch), id_=id_, walls=walls)
 
 
 @pytest.fixture

@@ -284,7 +284,7 @@ async def test_a_missing_directory_is_a_start_error(wasm: WithWasm, tmp_path: Pa
     await wasm.start("hello", preopens=[Preopen(str(missing), "/data")])
     end = await wasm.supervised.end("a")
     assert (end.code, end.reason) == (START_ERROR_CODE, START_ERROR)
-    assert end.message == f"/data: cannot open {missing}"
+    assert end.message == f"{missing} cannot be shown: No such file or directory"
     assert wasm.supervised.printed("a") == b""
 
 
