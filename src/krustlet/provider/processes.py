@@ -26,6 +26,7 @@ from krustlet.process import (
     StartRefused,
     SupervisorSettings,
     SupervisorUnavailable,
+    boot_id,
     read_record,
 )
 from krustlet.provider.contract import (
@@ -40,6 +41,7 @@ from krustlet.provider.keepers import Keepers
 
 _LOST_CODE: Final = 137
 _LOST: Final = "the supervisor died, and its containers with it"
+_REBOOTED: Final = "the machine was started anew, which ended all that ran on it"
 _KEPT_RUNS: Final = 2
 
 log = structlog.get_logger(__name__)
@@ -268,12 +270,12 @@ def _record_of(container_id: str, directory: Path) -> Record | None:
 
 
 def _end_of(record: Record) -> ContainerEnded:
-    """How it ended: by itself, or with its supervisor."""
+    """How it ended: by itself, with its supervisor, or with the machine."""
     end = record.end
     if end is None:
-        return _lost(record.id)
+        return _lost(record.id, _LOST if record.boot_id == boot_id() else _REBOOTED)
     return ContainerEnded(record.id, end.code, end.reason, end.message, end.at)
 
 
-def _lost(container_id: str) -> ContainerEnded:
-    return ContainerEnded(container_id, _LOST_CODE, "Error", _LOST, SystemClock().now())
+def _lost(container_id: str, why: str = _LOST) -> ContainerEnded:
+    return ContainerEnded(container_id, _LOST_CODE, "Error", why, SystemClock().now())

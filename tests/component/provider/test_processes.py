@@ -236,6 +236,20 @@ async def test_a_container_that_began_before_its_supervisor_died_has_run(opened:
     assert ended.code == 137
 
 
+async def test_what_ran_when_the_machine_went_down_is_told_to_have_ended_with_it(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "pods" / "a" / "run" / "app" / "0"
+    write_start(str(directory), Record("a", "another boot", 12.5))
+    runtime = a_runtime(tmp_path)
+    events: list[RuntimeEvent] = []
+    assert await runtime.open(events.append) == {"a": ContainerStarted("a", 12.5)}
+    (ended,) = events
+    assert isinstance(ended, ContainerEnded)
+    assert ended.message == "the machine was started anew, which ended all that ran on it"
+    await runtime.close(stop_all=True)
+
+
 async def test_a_container_that_never_began_is_not_started(opened: Opened) -> None:
     supervisor = opened.supervisor()
     os.kill(supervisor, signal.SIGSTOP)
