@@ -58,7 +58,7 @@ def command(pod: str, container: str, no_stdin: bool, namespace: str, data_dir: 
         except Detached:
             remark(f"left {pod}/{name}")
             return 0
-    return exit_code_of(ended, api.path)
+    return exit_code_of(ended, api.path, otherwise=f"{name} goes on without it")
 
 
 def _attached(conversation: Conversation, spec: ContainerCommon, *, stdin: bool) -> Ended | None:

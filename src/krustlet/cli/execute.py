@@ -78,4 +78,4 @@ def command(
         raw_terminal() if tty and stdin else contextlib.nullcontext(),
     ):
         ended = Conversation(connection, stdin=stdin, tty=tty).run()
-    return exit_code_of(ended, api.path)
+    return exit_code_of(ended, api.path, otherwise="the command with it")

@@ -10,11 +10,11 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+from krustlet.base import to_its_end
 from krustlet.images.errors import DigestMismatch, RegistryAnswerInvalid, StoreUnusable
 from krustlet.images.manifest import Descriptor
 
@@ -37,7 +37,7 @@ class Part:
     async def recall(self) -> None:
         """Take in what an earlier try has left."""
         with unusable(self._path):
-            await _to_its_end(self._recall)
+            await to_its_end(self._recall)
 
     async def write(self, data: bytes) -> None:
         """Add what comes next.
@@ -52,12 +52,12 @@ class Part:
                 "manifest says"
             )
         with unusable(self._path):
-            await _to_its_end(partial(self._write, data))
+            await to_its_end(self._write, data)
 
     async def begin_again(self) -> None:
         """Drop all of it."""
         with unusable(self._path):
-            await _to_its_end(self._truncate)
+            await to_its_end(self._truncate)
 
     async def finish(self, into: Path) -> None:
         """Give it its name for good, in place of whatever has it.
@@ -71,7 +71,7 @@ class Part:
             await self.begin_again()
             raise DigestMismatch("a blob", expected=self._blob.digest, found=found)
         with unusable(self._path):
-            await _to_its_end(partial(self._name, into))
+            await to_its_end(self._name, into)
 
     def _recall(self) -> None:
         if os.fstat(self._descriptor).st_size > self._blob.size:
@@ -131,18 +131,6 @@ async def receiving(
         # be called back.
         await asyncio.sleep(poll_s)
         poll_s = min(2 * poll_s, _LONGEST_POLL_S)
-
-
-async def _to_its_end(work: Callable[[], None]) -> None:
-    """Do it in a thread and, even if cancelled, go on only when the thread has: it uses a
-    descriptor that is closed next, and whose number may then be another file's."""
-    thread = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        await asyncio.shield(thread)
-    finally:
-        while not thread.done():
-            with contextlib.suppress(asyncio.CancelledError):  # the first one is on its way
-                await asyncio.wait([thread])
 
 
 def is_whole(path: Path, size_bytes: int) -> bool:

@@ -38,6 +38,15 @@ _BUG_PAUSE_S: Final = 10.0  # the kubelet's own pause after a failed sync
 log = structlog.get_logger(__name__)
 
 
+class PodGoing(KrustletError):
+    """Nothing more can be asked about the pod's containers: it goes."""
+
+    reason = "PodGoing"
+
+    def __init__(self, pod: Pod) -> None:
+        super().__init__(f'pod "{long_name(pod)}" is being removed')
+
+
 class PodWorker:
     """The one owner of a pod's state while the kubelet runs."""
 
@@ -72,6 +81,7 @@ class PodWorker:
         self._todo: deque[Callable[[], None]] = deque()
         self._tasks = asyncio.TaskGroup()
         self._volumes: Mapping[str, Path] = {}
+        self._asked: set[asyncio.Task[ContainerRequest]] = set()  # see `request_of`
         self._published: PodStatus | None = None
         self._is_revised = False
         self._next_status = asyncio.Event()
@@ -312,6 +322,10 @@ class PodWorker:
             self.tell(saw.Mounted())
 
     async def _unmount(self) -> None:
+        for asked in self._asked:
+            asked.cancel()
+        if self._asked:  # or they would make anew what is removed
+            await asyncio.wait(self._asked)
         try:
             await self._means.volumes.unmount(self.pod.uid)
         except KrustletError as exc:
@@ -341,6 +355,23 @@ class PodWorker:
         Raises:
             KrustletError: that cannot be known any more.
         """
+        asked = asyncio.create_task(self._made_out(name), name=f"pod.request:{name}:{self.pod.uid}")
+        self._asked.add(asked)
+        asked.add_done_callback(self._answered)
+        try:
+            await asyncio.wait([asked])
+        finally:
+            asked.cancel()  # whoever asked has left
+        if asked.cancelled():
+            raise PodGoing(self.pod)
+        return asked.result()
+
+    def _answered(self, asked: asyncio.Task[ContainerRequest]) -> None:
+        self._asked.discard(asked)
+        if not asked.cancelled():
+            asked.exception()  # there may be nobody to hear of it
+
+    async def _made_out(self, name: str) -> ContainerRequest:
         restarts = self._state.containers[name].restarts
         if not self._volumes:  # an earlier kubelet mounted them
             self._volumes = await self._starter.mount()

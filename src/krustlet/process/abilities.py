@@ -14,8 +14,14 @@ import msgspec
 from krustlet.process import landlock, seccomp
 from krustlet.process.mounts import can_mount
 
+_CAP_CHOWN: Final = 0
+_CAP_DAC_OVERRIDE: Final = 1
+_CAP_FOWNER: Final = 3
 _CAP_SETGID: Final = 6
 _CAP_SETUID: Final = 7
+_CAP_SYS_CHROOT: Final = 18
+# To become somebody, and to make, change and remove files that belong to him.
+_OF_USERS: Final = (_CAP_CHOWN, _CAP_DAC_OVERRIDE, _CAP_FOWNER, _CAP_SETGID, _CAP_SETUID)
 _SCOPES_ABI: Final = 6
 _NETWORK_ABI: Final = 4
 
@@ -73,13 +79,13 @@ _WORDS: Final = (
     Missing(
         "a user of its own",
         "A guest that breaks out of the engine is the user that runs the node.",
-        f"{_AS_ROOT} with CAP_SETUID and CAP_SETGID",
+        f"{_AS_ROOT} with CAP_SETUID, CAP_SETGID, CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER",
     ),
     Missing(
         "a file system of its own",
         "Volumes are found by name in the node's files, single files cannot be mounted, and"
         " the host name is the node's.",
-        f"{_AS_ROOT} with CAP_SYS_ADMIN, on Linux 5.12 or later",
+        f"{_AS_ROOT} with CAP_SYS_ADMIN and CAP_SYS_CHROOT, on Linux 5.12 or later",
     ),
     Missing(
         "a system call filter",
@@ -103,8 +109,8 @@ _NO_NETWORK_FILTER: Final = Missing(
 def find_abilities() -> Abilities:
     """Ask this machine; a millisecond, once a process."""
     return Abilities(
-        users=_has_capabilities(_CAP_SETUID, _CAP_SETGID),
-        mounts=can_mount(),
+        users=os.geteuid() == 0 and _has_capabilities(*_OF_USERS),
+        mounts=can_mount() and _has_capabilities(_CAP_SYS_CHROOT),
         seccomp=seccomp.IS_AVAILABLE,
         landlock=landlock.ABI,
     )
@@ -115,4 +121,4 @@ def _has_capabilities(*wanted: int) -> bool:
     with open("/proc/self/status", encoding="ascii") as status:
         effective = next(line for line in status if line.startswith("CapEff:"))
     held = int(effective.split()[1], 16)
-    return os.geteuid() == 0 and all(held >> capability & 1 for capability in wanted)
+    return all(held >> capability & 1 for capability in wanted)

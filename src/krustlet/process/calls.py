@@ -176,3 +176,6 @@ AF_UNIX: Final = 1
 AF_INET: Final = 2
 AF_INET6: Final = 10
 PROTOCOLS: Final = (0, 6, 17)  # the type's own, TCP, UDP
+# SOCK_STREAM, SOCK_NONBLOCK and SOCK_CLOEXEC: of a pair nothing else stays one, as datagrams can be
+# sent to any socket of the node's that has a name in a volume, or an abstract one.
+PAIRS: Final = (1, 1 | 0o4000, 1 | 0o2000000, 1 | 0o2004000)

@@ -20,6 +20,7 @@ _ERROR: Final = "Error"
 _OOM_KILLED: Final = "OOMKilled"
 _OOM_KILLS: Final = b"oom_kill "
 _COUNTERS_BYTES: Final = 4096
+_MAKE_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # and no fifo
 _NEVER: Final = float("inf")
 
 
@@ -44,8 +45,13 @@ class Process:
         return End(code, _COMPLETED if code == 0 else _ERROR, "", at)
 
     def _read_report(self) -> Report | None:
-        data = os.read(self._report, REPORT_BYTES)
-        os.close(self._report)
+        os.set_blocking(self._report, False)  # somebody else may have been given its other end
+        try:
+            data = os.read(self._report, REPORT_BYTES)
+        except BlockingIOError:
+            data = b""
+        finally:
+            os.close(self._report)
         try:
             return decode_report(data) if data else None
         except msgspec.MsgspecError as exc:
@@ -95,7 +101,7 @@ class Container(Process):
         self.stopping = True
         if self.launch.terminating:
             try:
-                os.close(os.open(self.launch.terminating, os.O_WRONLY | os.O_CREAT, 0o644))
+                os.close(os.open(self.launch.terminating, _MAKE_FILE, 0o644))
                 return
             except OSError as exc:
                 note(f"{self.id} cannot be told to end by a file: {exc}")

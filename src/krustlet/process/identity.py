@@ -11,6 +11,7 @@ None of them reaches beyond what is mounted. What containerd leaves to root besi
 without a way to execute, change owners, make devices or raw sockets.
 """
 
+import ctypes
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -29,13 +30,24 @@ _PR_CAPBSET_DROP: Final = 24
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
+_capget: Final = function("capget", 2)
 _capset: Final = function("capset", 2)
 _HEADER: Final = (0x2008_0522).to_bytes(4, "little") + bytes(4)  # version 3, of this process
+_SETS_BYTES: Final = 24  # effective, permitted and inheritable capabilities, lower words first
+
+
+def _permitted() -> int:
+    """What this process may do at all: a root in a container of another engine's may do little."""
+    sets = ctypes.create_string_buffer(_SETS_BYTES)
+    _capget(_HEADER, ctypes.addressof(sets))
+    return int.from_bytes(sets.raw[4:8], "little")
+
+
+_PERMITTED: Final = _permitted()  # and to its children
 
 
 def _sets(*kept: int) -> bytes:
-    """Effective, permitted and inheritable capabilities, their lower words first."""
-    low = sum(1 << capability for capability in kept).to_bytes(4, "little")
+    low = (sum(1 << capability for capability in kept) & _PERMITTED).to_bytes(4, "little")
     return low + low + bytes(4) + bytes(12)
 
 

@@ -46,10 +46,12 @@ class Stream:
         self.copies: list[Copy] = []
         self._opening = bytearray() if lines.is_terminal else None
 
-    def read(self) -> bytes:
-        """What was printed; empty at the end."""
+    def read(self) -> bytes | None:
+        """What was printed; empty at the end, None if there is nothing after all."""
         try:
             return os.read(self.descriptor, _CHUNK_BYTES)
+        except BlockingIOError:  # whoever types into a terminal does not want to wait
+            return None
         except OSError as exc:
             if exc.errno != errno.EIO:  # which is how a terminal ends
                 note(f"the output of {self.container_id} cannot be read: {exc}")
@@ -161,6 +163,8 @@ class LogPump:
     def _carry(self, stream: Stream) -> None:
         chunk = stream.read()
         self._obey()  # who was attached before this was printed gets it, too
+        if chunk is None:
+            return
         if chunk:
             stream.take(chunk)
             return

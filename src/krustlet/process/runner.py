@@ -52,7 +52,7 @@ class Reporter:
         """End this process with `code`, after telling the supervisor why.
 
         Args:
-            code: told in full, although a process' exit status has room for eight bits of it.
+            code: of 32 bits; told in full, although an exit status has room for eight of them.
             reason: a word of a terminated container's status.
             message: cut short if it is longer than a termination message may be.
         """

@@ -89,9 +89,8 @@ def _conditions(*, network: bool) -> Mapping[str, bytes]:
         calls.IOCTL: _only(1, calls.IOCTLS),
         calls.FCNTL: _only(1, calls.FCNTLS),
         calls.PRCTL: _only(0, calls.PRCTLS),
-        calls.SOCKETPAIR: _only(
-            0, (calls.AF_UNIX,)
-        ),  # how the engine's threads are told of signals
+        # How the engine's threads are told of signals.
+        calls.SOCKETPAIR: _only(0, (calls.AF_UNIX,), then=_only(1, calls.PAIRS)),
     }
     if network:
         # No AF_NETLINK, which a C library looks for when it sorts addresses: it copes without.

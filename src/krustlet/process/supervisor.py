@@ -196,6 +196,8 @@ class Supervisor:
             raise _Refusal("a container of this id is known already")
         if (runner := self._runners.get(launch.runner)) is None:
             raise _Refusal(f"runner {launch.runner} was not prepared")
+        if "\0" in launch.directory + launch.log + launch.terminating + launch.oom_file:
+            raise _Refusal("a path has a zero byte in it")
         if len(descriptors) != 1:
             raise _Refusal(f"one payload is needed, {len(descriptors)} came")
         container = self._launcher.start(launch, runner, descriptors[0])

@@ -83,7 +83,7 @@ class Visiting:
             attached, lent = await self._attached(Attach(id_, container_id, stdin), theirs)
         except BaseException:
             close_all(ours)
-            self._forget(container_id, ended)
+            self._leave(container_id, ended, EndInput(container_id) if stdin else None)
             raise
         finally:
             close_all(theirs)

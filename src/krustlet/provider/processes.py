@@ -133,7 +133,7 @@ class ProcessRuntime:
         directory = self._directory(request)
         await self._forget_old_run(request)
         supervisor = await self._keepers.current()
-        walls, oom_file = await self._enclosure.enclose(request)
+        walls, oom_file = self._enclosure.enclose(request)
         launch = Launch(
             id=request.id,
             runner=program.runner,
@@ -152,17 +152,22 @@ class ProcessRuntime:
         try:
             await supervisor.start(launch, program.payload, walls)
         except StartRefused:
-            await self._enclosure.open_up(directory)
+            await self._withdraw(request.id, directory)
             raise
         except SupervisorUnavailable:
             if (record := _record_of(request.id, directory)) is None:
-                await self._enclosure.open_up(directory)
+                await self._withdraw(request.id, directory)
                 raise
             # It has run, and printed for all we know: that must not be taken for no run at all.
             self._tell(ContainerStarted(request.id, record.started_at))
             self._on_ended(_end_of(record))
         finally:
             self._starting.discard(request.id)
+
+    async def _withdraw(self, container_id: str, directory: Path) -> None:
+        """There is no such container, and never was."""
+        self._directories.pop(container_id, None)
+        await self._enclosure.open_up(directory)
 
     def stop(self, container_id: str, *, grace_s: float) -> None:
         """SIGTERM, or the file that takes its place; then SIGKILL."""

@@ -103,6 +103,6 @@ class SingleFileMountUnsupported(MountError):
 
     def __init__(self, volume: str, path: str) -> None:
         super().__init__(
-            f"volumeMount {volume!r}: {path} is not a directory, and this build mounts only those",
+            f"volumeMount {volume!r}: {path} is not a directory, and only root can mount a file",
             hint="mount the directory that holds it",
         )

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from krustlet.base import Clock, Instant, SystemClock
+from krustlet.base import Clock, Instant, SystemClock, to_its_end
 from krustlet.objects import Allocatable, Lookups, NoCluster, Pod
 from krustlet.volumes.errors import SetUpFailed, VolumeStorageFailed
 from krustlet.volumes.owner import Owner
@@ -88,7 +88,7 @@ class Volumes:
         of = OwnedPod(pod, owner)
         contents = await self._gather(pod, volumes)
         async with self._writing[pod.uid]:
-            paths = await asyncio.to_thread(self._storage.make_all, of, volumes, contents)
+            paths = await to_its_end(self._storage.make_all, of, volumes, contents)
             self._renew_later(of, volumes, contents)
         return paths
 
@@ -104,7 +104,7 @@ class Volumes:
         self._forget(uid)
         async with self._writing[uid]:
             if self._storage.has(uid):
-                await asyncio.to_thread(self._storage.remove, uid)
+                await to_its_end(self._storage.remove, uid)
         self._writing.pop(uid, None)
 
     async def sweep(self, *, but: Collection[str]) -> None:
@@ -133,7 +133,7 @@ class Volumes:
             VolumeStorageFailed: something cannot be made.
         """
         async with self._writing[run.pod.uid]:
-            return await asyncio.to_thread(self._storage.make_run, run)
+            return await to_its_end(self._storage.make_run, run)
 
     async def remove_run(self, uid: str, container: str, restart: int) -> None:
         """The run is over: remove what it wrote to its root; its last words stay until the next.
@@ -149,7 +149,8 @@ class Volumes:
         Raises:
             VolumeStorageFailed: it cannot be read.
         """
-        return await asyncio.to_thread(self._storage.termination_message, uid, container, restart)
+        # A small file: a thread costs more, and each container's end would take one.
+        return self._storage.termination_message(uid, container, restart)
 
     async def _gather(self, pod: Pod, volumes: Sequence[VolumeWanted]) -> Contents:
         async def one(volume: Projected) -> Gathered | SetUpFailed:
@@ -188,7 +189,7 @@ class Volumes:
             async with self._writing[uid]:
                 if uid not in self._renewed:
                     return None
-                await asyncio.to_thread(self._storage.make, renewed.of, renewed.volume, found)
+                await to_its_end(self._storage.make, renewed.of, renewed.volume, found)
             return found.renewal_at
         finally:
             if uid not in self._renewed:  # it went meanwhile, and nobody else will tidy up

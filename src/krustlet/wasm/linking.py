@@ -26,6 +26,7 @@ _NO_ROOM: Final = "resource limit exceeded"  # all that is wrong: its instances 
 _INSTANCE: Final = ffi.WASMTIME_COMPONENT_ITEM_COMPONENT_INSTANCE.value
 _FUNCTION: Final = ffi.WASMTIME_COMPONENT_ITEM_COMPONENT_FUNC.value
 _TYPE: Final = ffi.WASMTIME_COMPONENT_ITEM_TYPE.value
+_RESOURCE: Final = ffi.WASMTIME_COMPONENT_ITEM_RESOURCE.value
 
 _I32, _I64 = wasmtime.ValType.i32, wasmtime.ValType.i64
 _UNSTABLE: Final = {  # see `engine.UNSTABLE_ALONE`
@@ -120,11 +121,16 @@ def _is_run(engine: wasmtime.Engine, name: str, what: ComponentExtern) -> bool:
 
 def _missing(engine: wasmtime.Engine, component: model.Component) -> Iterator[str]:
     hosts = _Hosts(engine)
+    provided: list[model.ResourceType] = []
     for name, what in component.type.imports(engine).items():
         kind = _kind(what)
         if kind == _INSTANCE:
             for item, inner in _exports(engine, what).items():
-                if _has_to_come_from_outside(inner) and not hosts.provide(name, item):
+                if not _has_to_come_from_outside(inner):
+                    continue
+                if hosts.provide(name, item):
+                    provided += _resource(inner)
+                elif not any(one in provided for one in _resource(inner)):
                     yield f"{name}#{item}"
         elif _has_to_come_from_outside(what):
             yield name
@@ -169,6 +175,19 @@ def _exports(engine: wasmtime.Engine, instance: ComponentExtern) -> dict[str, Co
     type_ = instance.ty
     assert isinstance(type_, model.ComponentInstanceType)
     return type_.exports(engine)
+
+
+def _resource(what: ComponentExtern) -> list[model.ResourceType]:
+    """The resource that this is, if it is one.
+
+    An interface names again what it takes from another, as `wasi:io/streams` does the `error` of
+    `wasi:io/error`. That is provided once, there.
+    """
+    if _kind(what) != _RESOURCE:
+        return []
+    type_ = what.ty
+    assert isinstance(type_, model.ResourceType)
+    return [type_]
 
 
 def _has_to_come_from_outside(what: ComponentExtern) -> bool:

@@ -95,6 +95,17 @@ async def test_ctrl_c_leaves_one_that_has_no_terminal(people: People) -> None:
         await session.until(lambda: session.is_closed)
 
 
+async def test_a_node_that_goes_away_is_not_said_to_end_the_container(people: People) -> None:
+    people.shows(Story(a_pod()).runs(), tty=True)
+    async with people.server, people.at_a_terminal("attach", "web") as person:
+        await people.control.session()
+        await person.sees(b"attached")
+        await people.server.__aexit__(None, None, None)
+        assert await person.ends() == 1
+        assert b"went away, and app goes on without it" in person.terminal.seen
+        assert not person.is_raw()
+
+
 async def test_the_container_that_the_pod_names_is_meant(people: People) -> None:
     story = Story(a_pod(a_container("a"), a_container("b"))).runs("a", "b")
     people.shows(annotated(story, "kubectl.kubernetes.io/default-container", "b"))

@@ -246,7 +246,7 @@ async def test_a_node_that_goes_away_leaves_the_terminal_as_it_was(people: Peopl
         await person.sees(b"$ ")
         await people.server.__aexit__(None, None, None)
         assert await person.ends() == 1
-        assert b"went away" in person.terminal.seen
+        assert b"went away, and the command with it" in person.terminal.seen
         assert not person.is_raw()
 
 

@@ -1,4 +1,4 @@
-"""`krustlet run` for a user without privileges."""
+"""`krustlet run` for a user without privileges, or with few."""
 
 import os
 import signal
@@ -34,6 +34,21 @@ def test_a_module_runs_without_root(krustlet: Command) -> None:
     assert (result.code, result.stdout) == (0, "Hello, world!\n")
     [walls] = [line for line in result.stderr.splitlines() if line.startswith("walls missing")]
     assert "a user of its own" in walls
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("capabilities", ["-all", "-dac_override", "-all,+sys_admin", "-setpcap"])
+def test_a_root_who_may_not_do_all_has_the_walls_that_he_can(
+    tmp_path: Path, guests: Guests, capabilities: str
+) -> None:
+    """As in a container of another engine's."""
+    prefix = ("setpriv", f"--bounding-set={capabilities}", "--inh-caps=-all")
+    krustlet = Command(tmp_path, prefix=prefix)
+    result = krustlet("run", "--verbose", guests.path("hello"))
+    assert (result.code, result.stdout) == (0, "Hello, world!\n")
+    told = "a user of its own" in result.stderr
+    assert told == (capabilities != "-setpcap")
+    until_not(krustlet.leftovers, within_s=5)
 
 
 def test_all_it_keeps_belongs_to_that_user(krustlet: Command) -> None:

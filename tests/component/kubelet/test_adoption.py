@@ -130,9 +130,7 @@ def test_an_exit_meanwhile_is_reported_with_its_code(node: Node) -> None:
 
 
 def test_no_log_line_is_lost_while_there_is_no_kubelet(node: Node) -> None:
-    node.manifest.write_text(
-        MANIFEST.format(policy="Never", guest="lines", args='["500000", "9"]')
-    )
+    node.manifest.write_text(MANIFEST.format(policy="Never", guest="lines", args='["500000", "9"]'))
     node.start()
     node.until("Running")
     node.kill()

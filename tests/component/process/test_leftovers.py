@@ -13,6 +13,8 @@ import pytest
 
 from krustlet.cgroups import Limits, detect
 from tests.support.leftovers import differences, traces
+from tests.support.processes import is_alive
+from tests.support.supervised import ROOT
 from tests.support.tidiness import left_below
 from tests.support.until import until
 from tests.support.walled import a_tmpfs
@@ -169,3 +171,25 @@ def test_a_run_of_the_tests_is_told_of_its_mounts(tmp_path: Path) -> None:
     with a_mount(tmp_path):
         (line,) = [line for line in left_below(tmp_path, frozenset()) if "mount: " in line]
     assert line == f"mount: / at {tmp_path / 'mounted'}"
+
+
+def test_a_run_that_leaves_a_process_fails_and_ends_it(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(
+        f"""
+        import subprocess, sys
+        def test_leaves_a_process(tmp_path):
+            command = [sys.executable, "-c", {_SLEEPS!r}, str(tmp_path)]
+            child = subprocess.Popen(command, start_new_session=True)
+            (tmp_path.parents[1] / "pid").write_text(str(child.pid))
+        """
+    )
+    tidy = "from tests.support import tidiness; tidiness._SETTLED_S = 0.5"
+    pytester.makeconftest(f"{tidy}; from tests.support.tidiness import _nothing_stays")
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*still so after 0.5 s: *process *python*"])
+    (pid,) = pytester.path.rglob("pid")
+    assert not is_alive(int(pid.read_text()))

@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -103,6 +104,31 @@ async def test_a_report_of_a_code_that_no_status_can_hold_is_none(
     """Who has taken over a container may write what he likes; the pod's status must stay one."""
     await supervised.script(f"reporter.end({code})", id_="a")
     assert (await supervised.end("a")).code == code & 0xFF
+
+
+async def test_nobody_waits_for_a_report_that_another_process_may_still_write(
+    supervised: Supervised,
+) -> None:
+    forks = """
+import os, time
+if (pid := os.fork()) == 0:
+    time.sleep(60)
+os.write(1, b"%d\\n" % pid)
+os._exit(5)
+"""
+    await supervised.script(forks, id_="a")
+    end = await supervised.end("a")
+    os.kill(int(supervised.printed("a")), signal.SIGKILL)
+    assert (end.code, end.message) == (5, "")
+
+
+@pytest.mark.parametrize("field", ["directory", "log", "terminating", "oom_file"])
+async def test_a_path_that_is_none_is_refused(supervised: Supervised, field: str) -> None:
+    broken: dict[str, Any] = {field: "/tmp/\0"}
+    with pytest.raises(StartRefused, match="zero byte"):
+        await supervised.script(**broken)
+    await supervised.toy(id_="b")
+    assert (await supervised.end("b")).code == 0
 
 
 async def test_stop_is_a_sigterm(supervised: Supervised) -> None:

@@ -316,6 +316,31 @@ async def test_without_a_network_there_is_no_socket(supervised: Supervised) -> N
     assert told == {"tcp": "EPERM", "pair": ""}
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("network", [True, False])
+async def test_a_socket_in_a_volume_is_out_of_reach(
+    supervised: Supervised, tmp_path: Path, *, network: bool
+) -> None:
+    """As of a node's journal, or of its container engine, in what a hostPath names."""
+    volume = a_volume(tmp_path)
+    walls = walls_around(a_root(tmp_path), Bind(str(volume), "/v"), network=network)
+    attempts = """{
+        "send": lambda: socket.socketpair(type=socket.SOCK_DGRAM)[0].sendto(b"x", "/v/journal"),
+        "connect": lambda: socket.socketpair()[0].connect("/v/engine"),
+    }"""
+    dgram, stream = socket.SOCK_DGRAM, socket.SOCK_STREAM
+    with (
+        socket.socket(socket.AF_UNIX, dgram) as journal,
+        socket.socket(socket.AF_UNIX, stream) as engine,
+    ):
+        for server, name in ((journal, "journal"), (engine, "engine")):
+            server.bind(str(volume / name))
+            (volume / name).chmod(0o777)
+        engine.listen()
+        told = await outcome(supervised, walls, attempts)
+    assert told == {"send": "EPERM", "connect": "EISCONN" if network else "EPERM"}
+
+
 # `getpid` of a 32-bit process, which the filter for 64 bits would take for another call.
 GETPID_OF_32_BITS = bytes.fromhex("b814000000 cd80 c3")
 OF_32_BITS = f"""

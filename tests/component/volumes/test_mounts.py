@@ -183,7 +183,7 @@ def test_without_a_mount_namespace_a_single_file_cannot_be_mounted(
 ) -> None:
     (volume / "file").write_text("")
     source = volume if sub_path else volume / "file"
-    with pytest.raises(SingleFileMountUnsupported, match="is not a directory") as refused:
+    with pytest.raises(SingleFileMountUnsupported, match="only root can") as refused:
         resolve(source, sub_path)
     assert refused.value.reason == "CreateContainerConfigError"
     assert "directory that holds it" in refused.value.hint

@@ -25,6 +25,7 @@ from krustlet.volumes import (
 )
 from krustlet.volumes.run_files import in_mount_order
 from tests.support.pods import a_container, a_pod
+from tests.support.until import until
 
 LOG = "/dev/termination-log"
 
@@ -337,3 +338,22 @@ async def test_what_a_run_writes_to_belongs_to_whom_it_runs_as(volumes: Volumes)
         assert (path.stat().st_uid, path.stat().st_gid) == (5001, 5002), path
     for path in (at(files.mounts, "/etc/hosts"), at(files.mounts, "/run/krustlet")):
         assert path.stat().st_uid == 0, path
+
+
+async def test_what_is_given_up_half_way_leaves_nothing_behind(tmp_path: Path, node: Node) -> None:
+    """A pod that is deleted while its container is on its way."""
+    (node.etc / "hosts").unlink()
+    os.mkfifo(node.etc / "hosts")  # who reads it waits until it is written
+    volumes = Volumes(tmp_path / "data", node=node)
+    pod = a_pod()
+    making = asyncio.create_task(volumes.make_run(a_run(pod)))
+    pods = tmp_path / "data" / "pods"
+    await asyncio.to_thread(until, lambda: list(pods.glob("*/rootfs/*")), within_s=10)
+    making.cancel()
+    removing = asyncio.create_task(volumes.unmount(pod.uid))
+    await asyncio.sleep(0.1)  # time to overtake it, if it could
+    await asyncio.to_thread((node.etc / "hosts").write_text, "127.0.0.1 the-node\n")
+    await asyncio.wait([making, removing], timeout=10)
+    assert making.cancelled()
+    await removing
+    assert list(pods.iterdir()) == []

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from krustlet.objects import ContainerStatus
-from tests.support.fake_node import FakeNode
+from krustlet.pods.worker import PodGoing
+from krustlet.provider import ContainerRequest, Session
+from tests.support.fake_node import FakeNode, FakeRuntime
 from tests.support.pods import a_container, a_pod
 from tests.support.virtual_time import in_virtual_time
 
@@ -333,3 +335,41 @@ async def test_deleting_an_unknown_pod_does_nothing(node: FakeNode) -> None:
         await a_moment()
         assert pods.state_of("nobody") is None
     assert node.sink.gone_at == {}
+
+
+# people in containers -----------------------------------------------------------------------------
+
+
+class Hospitable(FakeRuntime):
+    """One that lets people in."""
+
+    async def execute(
+        self, request: ContainerRequest, *, within: str, stdin: bool, tty: bool
+    ) -> Session:
+        raise AssertionError("its container has ended")
+
+    async def attach(self, container_id: str, *, stdin: bool) -> Session:
+        raise AssertionError("nobody attaches")
+
+
+@in_virtual_time
+async def test_who_is_let_in_late_makes_nothing_anew_of_a_pod_that_went(node: FakeNode) -> None:
+    """What its container was started with has to be found out again, and that may take long."""
+    node.runtime = Hospitable()
+    await left_running(node)
+    node.images.pull_s = 5
+    async with node.kubelet() as pods:
+        pods.add(a_pod(), directory=HERE)
+        await node.sink.until_phase("Running")
+        entering = asyncio.create_task(
+            pods.visits.execute(a_pod(), "app", ["ls"], stdin=False, tty=False)
+        )
+        await a_moment()
+        runs = len(node.volumes.runs)
+        pods.delete(UID, grace_s=1)
+        await node.sink.until_gone()
+        with pytest.raises(PodGoing):
+            await entering
+        await asyncio.sleep(10)
+    assert node.volumes.unmounted == [UID]
+    assert len(node.volumes.runs) == runs

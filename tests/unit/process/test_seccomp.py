@@ -178,6 +178,8 @@ CONDITIONS = [
     pytest.param("prlimit64", 302, 261, [0, 7, 1 << 40], "EPERM", id="changing-a-limit-from-far"),
     pytest.param("prlimit64", 302, 261, [1, 7, 0], "EPERM", id="asking-for-anothers-limit"),
     pytest.param("socketpair", 53, 199, [1, 1], ALLOW, id="a-pair-of-its-own"),
+    pytest.param("socketpair", 53, 199, [1, 0o2004001], ALLOW, id="a-pair-of-an-engines"),
+    pytest.param("socketpair", 53, 199, [1, 2], "EPERM", id="a-pair-that-sends-to-others"),
     pytest.param("socketpair", 53, 199, [30, 1], "EPERM", id="a-pair-of-tipc"),
 ]
 

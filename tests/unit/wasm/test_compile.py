@@ -11,6 +11,7 @@ import wasmtime
 from krustlet.wasm.compile import compile_module, make_engine
 from krustlet.wasm.engine import EngineSettings
 from krustlet.wasm.outcome import Inspection, Outcome, Rejection
+from tests.support import components
 from tests.support.wasm_sources import binary, command_component, nested_component
 
 EXIT = '(import "wasi:cli/exit@{version}" (instance (export "exit" (func (param "status" {of})))))'
@@ -118,6 +119,32 @@ def test_the_code_is_written_and_described(engine: wasmtime.Engine, into: Binary
 def test_imports_of_any_patch_are_there(compiled: Compile, version: str) -> None:
     exit_ = EXIT.format(version=version, of="(result)")
     assert inspected(compiled(command_component(exit_))).missing == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(components.printing("hello"), id="streams"),
+        pytest.param(components.reading("note"), id="files"),
+        pytest.param(components.connecting(80), id="sockets"),
+    ],
+)
+def test_a_resource_that_one_interface_takes_from_another_is_there_once(
+    compiled: Compile, text: str
+) -> None:
+    known = inspected(compiled(text))
+    assert (known.missing, known.entry) == ([], "wasi:cli/run@0.2.0")
+
+
+def test_a_resource_of_another_kind_is_missing_under_the_name_of_one_that_is_there(
+    compiled: Compile,
+) -> None:
+    streams = f"""
+      (import "wasi:io/error@0.2.0" (instance (export "error" {RESOURCE})))
+      (import "wasi:io/streams@0.2.0" (instance (export "error" {RESOURCE})))
+    """
+    known = inspected(compiled(command_component(streams)))
+    assert known.missing == ["wasi:io/streams@0.2.0#error"]
 
 
 def test_all_that_is_missing_is_named(compiled: Compile) -> None:

@@ -1,5 +1,6 @@
 """The provider of WASI: modules compiled ahead of time, one process a container."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ from krustlet.wasm import (
 )
 
 _HTTP_HANDLER: Final = "wasi:http/incoming-handler@"
+_FRESH_S: Final = 5.0  # far shorter than the cache keeps what was asked for
 _HEADROOM_BYTES: Final = 8 << 20  # of a container's limit, for what is not the guest's memory
 
 
@@ -39,6 +41,7 @@ class WasiProvider:
             context.cache / "aot", settings=options.settings, max_bytes=options.cache_bytes
         )
         self.version = self._cache.engine
+        self._prepared: dict[str, tuple[CompiledModule, float]] = {}  # by digest; taken by a start
 
     async def prepare(self, image: Image) -> None:
         """Compile the module, unless that was done before.
@@ -46,11 +49,11 @@ class WasiProvider:
         Raises:
             WasmError: it is no module, or none that can be run here.
         """
-        await self._compiled(image)
+        self._prepared[image.digest] = await self._compiled(image), time.monotonic()
 
     async def program(self, request: ContainerRequest) -> Program:
         """One run of the compiled module, with exactly what the request names."""
-        module = await self._compiled(request.image)
+        module = await self._just_compiled(request.image)
         launch = WasmLaunch(
             code=str(module.code),
             kind=module.kind,
@@ -66,6 +69,13 @@ class WasiProvider:
     async def close(self) -> None:
         """End the compilers that still run."""
         await self._cache.close()
+
+    async def _just_compiled(self, image: Image) -> CompiledModule:
+        """What `prepare` has found a moment ago need not be looked for again."""
+        module, at = self._prepared.pop(image.digest, (None, 0.0))
+        if module is None or time.monotonic() > at + _FRESH_S:
+            return await self._compiled(image)
+        return module
 
     async def _compiled(self, image: Image) -> CompiledModule:
         name = image.entrypoint_name
