@@ -26,7 +26,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     given = getattr(item, "funcargs", {})
-    if report.failed:
+    if report.failed and report.when != "teardown":  # by then they may be gone
         if isinstance(cluster := given.get("cluster"), Cluster):
             report.sections.append(("Control plane", cluster.log_tail()))
         if isinstance(node := given.get("node"), KrustletNode):

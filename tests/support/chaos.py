@@ -22,7 +22,7 @@ from tests.support.until import until
 
 Image = Callable[[str], str]
 
-LOST: Final = 137  # the code of whatever died with its supervisor
+LOST: Final = 137  # the code of whatever was killed, or died with its supervisor
 _OVER: Final = ("Succeeded", "Failed")
 _COMM: Final = 15  # characters of a process' name
 _SETTLED_S: Final = 60.0
@@ -119,7 +119,7 @@ class Chaos:
         self.doubles: list[Seen] = []
         self._image = image
         self._number = 0
-        self.supervisors_killed = 0
+        self.has_killed = False  # a supervisor, or a container itself
 
     # pods -------------------------------------------------------------------------------------
 
@@ -150,13 +150,17 @@ class Chaos:
 
     # trouble ----------------------------------------------------------------------------------
 
-    def some_trouble(self, *, supervisor: bool = True) -> None:
-        """Something happens to the node."""
+    def some_trouble(self, *, containers: bool = True) -> None:
+        """Something happens to the node.
+
+        Args:
+            containers: whether that may cost containers their lives.
+        """
         ways: list[Callable[[], None]] = [
             self._kill, self._kill, self._kill_twice, self._terminate, self._kill_pump,
         ]  # fmt: skip
-        if supervisor:
-            ways += [self._kill_supervisor, self._kill_both]
+        if containers:
+            ways += [self._kill_supervisor, self._kill_both, self._kill_container]
         way = self.random.choice(ways)
         self.done.append(way.__name__.strip("_"))
         way()
@@ -178,8 +182,14 @@ class Chaos:
 
     def _kill_supervisor(self) -> None:
         if (pid := self._named("krustlet-superv")) is not None:
-            self.supervisors_killed += 1
+            self.has_killed = True
             os.kill(pid, signal.SIGKILL)
+
+    def _kill_container(self) -> None:
+        if running := self.node.containers():
+            self.has_killed = True
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(self.random.choice(running), signal.SIGKILL)
 
     def _kill_pump(self) -> None:
         if (pid := self._named("krustlet-logpum")) is not None:
@@ -334,7 +344,7 @@ class Chaos:
     def _may_be_lost(self, container: str, kind: Kind, end: Any) -> bool:
         if end["exitCode"] == 143:
             return container not in kind.codes  # a sidecar that was stopped
-        return bool(end["exitCode"] == LOST and self.supervisors_killed)
+        return bool(end["exitCode"] == LOST and self.has_killed)
 
 
 def _statuses(pod: Any) -> list[Any]:
