@@ -4,7 +4,12 @@ import pytest
 
 from tests.support.guests import Guests, default_cache
 
-pytest_plugins = ["pytester", "tests.support.golden", "tests.support.skips"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.golden",
+    "tests.support.skips",
+    "tests.support.tidiness",
+]
 
 
 @pytest.fixture(scope="session")

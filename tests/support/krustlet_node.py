@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from krustlet.kubelet import remove_run
-from krustlet.volumes import unmount_below
 from tests.support.children import Child
 from tests.support.cluster import Cluster
 from tests.support.command import processes_writing_below
@@ -147,8 +146,7 @@ def _clean_up(node: KrustletNode) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     until_not(node.keepers, within_s=_STOPPED_S)
-    unmount_below(node.data)  # what was to outlive it, with its containers
-    remove_run(node.data)  # likewise, control groups
+    remove_run(node.data)  # its mounts and control groups were to outlive it, too
     by_force = ("--force", "--grace-period=0", "--ignore-not-found", "--wait=false")
     of_node = f"spec.nodeName={node.name}"
     node.cluster.kubectl("delete", "pods", "-A", "--field-selector", of_node, *by_force)

@@ -57,7 +57,7 @@ def is_alive(pid: int) -> bool:
 
 def status(pid: int) -> dict[str, str]:
     """The lines of `/proc/<pid>/status`."""
-    lines = (_PROC / str(pid) / "status").read_text().splitlines()
+    lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 

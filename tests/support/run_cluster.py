@@ -1,6 +1,7 @@
 """Run a control plane by hand, in the foreground: `make cluster`."""
 
 import contextlib
+import itertools
 import os
 import select
 import shutil
@@ -8,22 +9,27 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from krustlet.kubelet import remove_run
 from krustlet.settings import DEFAULT_PORT
 from tests.support.children import ChildError
 from tests.support.cluster import Cluster
 from tests.support.command import processes_writing_below
 from tests.support.controlplane import ControlPlaneError, Programs
 from tests.support.guests import default_cache
+from tests.support.processes import processes_of
 from tests.support.registry import Registry
 
 ROOT: Final = Path(__file__).parents[2]
 RUNTIME_CLASS: Final = ROOT / "deploy" / "runtimeclass.yaml"
 HELLO: Final = ROOT / "examples" / "hello.wat"
 NODE: Final = "wasm-1"
+_GRACE_S: Final = 5.0
+_PAUSE_S: Final = 0.05
 POD: Final = """
 apiVersion: v1
 kind: Pod
@@ -51,8 +57,7 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("\nStopped.")
     finally:
-        _end_containers(directory)
-        shutil.rmtree(directory, ignore_errors=True)
+        clean_up(directory)
 
 
 def _how_to(cluster: Cluster, registry: Registry, directory: Path, programs: Path) -> str:
@@ -82,6 +87,7 @@ and a registry at {registry.address}.
 # In a third one, use it:
 
 export KUBECONFIG={cluster.kubeconfig()}
+export KRUSTLET_DATA_DIR={directory}/node
 export PATH="$PATH:{programs}"
 kubectl wait --for=create node/{NODE} --timeout=60s
 kubectl wait --for=condition=Ready node/{NODE} --timeout=60s
@@ -95,7 +101,7 @@ kubectl wait --for=jsonpath='{{.status.phase}}'=Succeeded pod/hello --timeout=60
 kubectl logs hello
 
 # Ctrl-C in the second terminal ends the node; what runs on it goes on. Ctrl-C here stops control
-# plane and registry, ends what still runs on the node, and removes {directory}."""
+# plane and registry, ends the node and what still runs on it, and removes {directory}."""
 
 
 def _port() -> str:
@@ -109,11 +115,45 @@ def _port() -> str:
     return ""
 
 
-def _end_containers(directory: Path) -> None:
-    """End the supervisor of a node below `directory`, which outlives the node."""
-    for pid in processes_writing_below(directory / "node"):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+def clean_up(directory: Path) -> None:
+    """Nothing is left of `directory`, nor of a node that keeps its data there: neither the node,
+    nor its supervisor and containers, which outlive it, nor their mounts and control groups."""
+    node = directory / "node"
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        for pid in _processes_of(node):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, sign)
+        if _are_gone(node):
+            break
+    remove_run(node)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _processes_of(node: Path) -> set[int]:
+    """The node and its supervisor, whose command lines tell so, and what writes there besides; not
+    somebody's editor that has a file of it open."""
+    found = set(processes_writing_below(node))
+    for pid in processes_of(node):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if any(pair in _owners(node) for pair in itertools.pairwise(words)):
+                found.add(pid)
+    return found
+
+
+def _owners(node: Path) -> set[tuple[bytes, bytes]]:
+    """Pairs of words that say whose a process is."""
+    whole = os.fsencode(node)
+    return {(b"--data-dir", whole), (b"--directory", whole + b"/supervisor")}
+
+
+def _are_gone(node: Path) -> bool:
+    deadline = time.monotonic() + _GRACE_S
+    while found := _processes_of(node):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_PAUSE_S)
+    return not found
 
 
 def _until_one_ends(pids: list[int]) -> None:

@@ -6,7 +6,6 @@ from krustlet.base.errors import KrustletError
 from krustlet.base.files import Unnamed, make_private_directory, write_atomically
 from krustlet.base.locks import DirectoryInUse, lock_directory, only_user_of
 from krustlet.base.spelling import did_you_mean, did_you_mean_file
-from krustlet.base.threads import to_its_end
 
 __all__ = [
     "Backoff",
@@ -21,6 +20,5 @@ __all__ = [
     "lock_directory",
     "make_private_directory",
     "only_user_of",
-    "to_its_end",
     "write_atomically",
 ]

@@ -1,4 +1,7 @@
-"""Work in threads, which nobody can call back."""
+"""Work in threads, which nobody can call back.
+
+Apart from the rest of `base`, as commands that wait for nothing need no asyncio.
+"""
 
 import asyncio
 import contextlib

@@ -8,10 +8,18 @@ of its `procs`; who does so, and when, is left to others.
 from krustlet.cgroups.errors import CgroupError, CgroupsUnavailable, GroupBusy, LimitRefused
 from krustlet.cgroups.group import Group
 from krustlet.cgroups.groups import Cgroups, detect
-from krustlet.cgroups.limits import CPU_PERIOD_US, Limits, Usage
+from krustlet.cgroups.limits import (
+    CPU_PERIOD_US,
+    MOST_MEMORY_BYTES,
+    MOST_QUOTA_US,
+    Limits,
+    Usage,
+)
 
 __all__ = [
     "CPU_PERIOD_US",
+    "MOST_MEMORY_BYTES",
+    "MOST_QUOTA_US",
     "CgroupError",
     "Cgroups",
     "CgroupsUnavailable",

@@ -5,6 +5,8 @@ from typing import Final
 import msgspec
 
 CPU_PERIOD_US: Final = 100_000  # Kubernetes' own
+MOST_QUOTA_US: Final = (1 << 44) - 1  # the kernel's MAX_BW, which is of 64 bits less BW_SHIFT's 20
+MOST_MEMORY_BYTES: Final = (1 << 63) - 1  # it takes more as this, or as no number at all
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

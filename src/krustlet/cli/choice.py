@@ -6,7 +6,7 @@ from typing import Final
 from krustlet.base import KrustletError, did_you_mean
 from krustlet.cli.local_api import one_of
 from krustlet.cli.words import remark
-from krustlet.objects import Pod
+from krustlet.objects import DEFAULT_NAMESPACE, Pod
 
 _DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
@@ -17,6 +17,10 @@ class PodUnknown(KrustletError):
 
 class ContainerUnknown(KrustletError):
     """The pod has no such container."""
+
+
+class ContainerEnded(KrustletError):
+    """Nothing can be done in the container any more."""
 
 
 def chosen_pod(pods: Sequence[Pod], *, namespace: str, name: str) -> Pod:
@@ -56,3 +60,19 @@ def chosen_container(pod: Pod, name: str) -> str:
     if len(names) > 1:
         remark(f"Defaulted container {chosen} out of: {', '.join(names)}")
     return chosen
+
+
+def must_not_have_ended(pod: Pod, container: str) -> None:
+    """What waits yet for its start is for the node to tell of.
+
+    Raises:
+        ContainerEnded: it has.
+    """
+    status = pod.status
+    for found in (*status.init_container_statuses, *status.container_statuses):
+        if found.name == container and (end := found.state.terminated) is not None:
+            where = "" if pod.namespace == DEFAULT_NAMESPACE else f"-n {pod.namespace} "
+            raise ContainerEnded(
+                f'container "{container}" in pod "{pod.name}" is not running: {end.reason}',
+                hint=f"what it said last: krustlet logs {where}{pod.name} -c {container}",
+            )

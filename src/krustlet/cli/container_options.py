@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from krustlet.cli.node_values import option
+from krustlet.cli.node_values import PIDS, option
 from krustlet.objects import QuantityError, as_int
 from krustlet.settings import (
     DEFAULT_LOG_MAX_BYTES,
@@ -85,7 +85,7 @@ _OPTIONS: Final = (
         envvar="KRUSTLET_CONTAINER_LOG_MAX_FILES", help="How many files of a log are kept.",
     ),
     option(
-        "--pod-max-pids", "pod_pids_limit", type=click.IntRange(min=-1), default=-1,
+        "--pod-max-pids", "pod_pids_limit", type=PIDS, default=-1,
         show_default=True, envvar="KRUSTLET_POD_MAX_PIDS",
         help="Processes and threads that a pod may have; -1 for any number.",
     ),

@@ -97,6 +97,8 @@ class Conversation:
         self._keys = keys
         self._status = b""
         self._size: Size | None = None
+        self.is_mid_line = False
+        """Whether what it printed last ends in the middle of a line."""
 
     def run(self) -> Ended | None:
         """Carry everything until the end; None if the node went away before that.
@@ -135,6 +137,8 @@ class Conversation:
                 if not message:
                     continue
                 channel, data = message[0], message[1:]
+                if channel in (_STDOUT, _STDERR) and data:
+                    self.is_mid_line = not data.endswith(b"\n")
                 if channel == _STDOUT:
                     _print(data)
                 elif channel == _STDERR:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from krustlet.cli.choice import chosen_container, chosen_pod
+from krustlet.cli.choice import chosen_container, chosen_pod, must_not_have_ended
 from krustlet.cli.conversation import SUBPROTOCOL, Conversation
 from krustlet.cli.local_api import LocalApi
 from krustlet.cli.node_options import DATA_DIR, NAMESPACE, complete_containers, complete_pods
 from krustlet.cli.raw_terminal import has_terminal, raw_terminal
 from krustlet.cli.sessions import exit_code_of
+from krustlet.cli.text import TEXT
 from krustlet.cli.words import remark
 
 
@@ -25,7 +26,7 @@ class _ExecCommand(click.Command):
 
 @click.command("exec", cls=_ExecCommand)
 @click.argument("pod", shell_complete=complete_pods)
-@click.argument("words", metavar="-- COMMAND…", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="-- COMMAND…", nargs=-1, type=TEXT)
 @click.option("-i", "--stdin", is_flag=True, help="Let the command read what comes to stdin.")
 @click.option("-t", "--tty", is_flag=True, help="Give the command a terminal.")
 @click.option(
@@ -64,6 +65,7 @@ def command(
     api = LocalApi(data_dir)
     found = chosen_pod(api.pods(), namespace=namespace, name=pod)
     name = chosen_container(found, container)
+    must_not_have_ended(found, name)
     if tty and stdin and not has_terminal():
         remark("stdin is no terminal: going on without -t")
         tty = False
@@ -77,5 +79,12 @@ def command(
         ) as connection,
         raw_terminal() if tty and stdin else contextlib.nullcontext(),
     ):
-        ended = Conversation(connection, stdin=stdin, tty=tty).run()
-    return exit_code_of(ended, api.path, otherwise="the command with it")
+        conversation = Conversation(connection, stdin=stdin, tty=tty)
+        ended = conversation.run()
+    return exit_code_of(
+        ended,
+        api.path,
+        who="command",
+        otherwise="the command with it",
+        is_mid_line=conversation.is_mid_line,
+    )

@@ -40,6 +40,8 @@ class Foreground:
         self.tty = tty
         self.has_shown = False
         """Whether the container has printed anything here."""
+        self.is_mid_line = False
+        """Whether the last of it ends in the middle of a line."""
 
     async def carry(self, session: Session) -> None:
         """Until the container prints nothing any more; closes the session.
@@ -66,6 +68,7 @@ class Foreground:
         while data := await session.read(stream):
             if self.tty:  # else the log is shown, of which nothing is lost
                 self.has_shown = True
+                self.is_mid_line = not data.endswith(b"\n")
                 await asyncio.to_thread(_print, data)
 
     @contextlib.asynccontextmanager

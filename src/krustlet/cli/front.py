@@ -58,6 +58,10 @@ class Front:
         """Whether a container is to be at the front."""
         return self._foreground is not None
 
+    def is_mid_line(self) -> bool:
+        """Whether what it printed here ends in the middle of a line."""
+        return self._foreground is not None and self._foreground.is_mid_line
+
     def shows(self, pod: Pod, container: ContainerStatus) -> bool:
         """Take note of a status; whether what the container prints is shown here, and so need not
         be from its log."""

@@ -1,5 +1,6 @@
 """What commands share that talk to the node on this machine: its directory, pods, containers."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,25 @@ from krustlet.base import KrustletError
 from krustlet.cli.local_api import LocalApi, one_of
 from krustlet.objects import DEFAULT_NAMESPACE, Pod
 
+
+class _Seconds(click.ParamType[float]):
+    """`10`, `2.5`."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            seconds = float(str(value))
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < math.inf:
+            self.fail(f"{value!r} is no number of seconds, such as 10 or 2.5", param, ctx)
+        return seconds
+
+
+SECONDS: Final = _Seconds()
 DATA_DIR: Final = click.option(
     "--data-dir", type=click.Path(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where the node keeps its data.  [default: ~/.krustlet]",

@@ -18,6 +18,8 @@ _TAINT: Final = re.compile(r"(?P<key>[^=:\s]+)(?:=(?P<value>[^=:\s]*))?:(?P<effe
 _HOST_AND_PORT: Final = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _METADATA: Final = "metadata"
+_LEAST_PIDS: Final = 2
+_MOST_PIDS: Final = 1 << 22  # the kernel's PID_MAX_LIMIT
 
 
 class Option(click.Option):
@@ -158,12 +160,35 @@ class _Taints(click.ParamType[tuple[Taint, ...]]):
         return Taint(key=match["key"], value=match["value"] or "", effect=match["effect"])
 
 
+class _Pids(click.ParamType[int]):
+    """A number; none or -1 for any."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        try:
+            pids = int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no whole number", param, ctx)
+        if pids not in (-1, 0) and not _LEAST_PIDS <= pids <= _MOST_PIDS:
+            text = (
+                f"{value!r} is not in the range from {_LEAST_PIDS} to {_MOST_PIDS}: a container is "
+                "one thread that runs the module, and one that waits for its files and sockets; or "
+                "-1, for any"
+            )
+            self.fail(text, param, ctx)
+        return pids
+
+
 NAMES: Final = _Names()
 ADDRESSES: Final = _Addresses()
 REGISTRIES: Final = _Registries()
 NODE_NAME: Final = _NodeName()
 LABELS: Final = _Labels()
 TAINTS: Final = _Taints()
+PIDS: Final = _Pids()
 
 
 def taints_text(taints: Iterable[Taint]) -> str:

@@ -6,7 +6,7 @@ import click
 
 from krustlet.cli.choice import chosen_pod
 from krustlet.cli.local_api import LocalApi
-from krustlet.cli.node_options import DATA_DIR, NAMESPACE, complete_pods
+from krustlet.cli.node_options import DATA_DIR, NAMESPACE, SECONDS, complete_pods
 from krustlet.cli.waiting import all_at_once
 
 
@@ -14,10 +14,13 @@ from krustlet.cli.waiting import all_at_once
 @click.argument("names", metavar="POD…", nargs=-1, required=True, shell_complete=complete_pods)
 @click.option("-f", "--force", is_flag=True, help="At once, without a grace period.")
 @click.option(
-    "-t", "--time", "grace_s", type=click.FloatRange(min=0), metavar="SECONDS",
+    "-t", "--time", "grace_s", type=SECONDS, metavar="SECONDS",
     help="Until its containers are killed.  [default: the pod's grace period]",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="json: a List of the pods as they are then.",
+)  # fmt: skip
 @NAMESPACE
 @DATA_DIR
 def command(
@@ -41,7 +44,8 @@ def command(
         raise click.UsageError("--force is at once: it takes no --time")
     api = LocalApi(data_dir)
     pods = api.pods()
-    found = [chosen_pod(pods, namespace=namespace, name=name) for name in names]
+    wanted = dict.fromkeys(names)  # who is named twice is meant once
+    found = [chosen_pod(pods, namespace=namespace, name=name) for name in wanted]
     seconds = 0 if force else grace_s
     query = {} if seconds is None else {"grace": f"{seconds:g}"}
     return all_at_once(

@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 
 from krustlet.base import KrustletError, lock_directory, make_private_directory
 from krustlet.base.logs import LEVELS, set_up_logs
+from krustlet.cli.effects import settled
 from krustlet.cli.endings import ending
 from krustlet.cli.foreground import Foreground
 from krustlet.cli.node_values import REGISTRIES, option
@@ -28,10 +29,13 @@ from krustlet.cli.target import (
     Target,
     is_manifest,
     is_stdin,
+    may_be_a_file,
     read_target,
 )
+from krustlet.cli.text import TEXT
 from krustlet.cli.words import explained, is_terminal, remark
 from krustlet.images import (
+    ImageError,
     InvalidImageName,
     RegistryReference,
     docker_config,
@@ -98,7 +102,7 @@ def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
     context_settings={"allow_interspersed_args": False},
 )
 @click.argument("target", shell_complete=_files)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, shell_complete=_files)
+@click.argument("arguments", nargs=-1, type=TEXT, shell_complete=_files)
 @option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text",
     help="json: the pods with their last status go to stdout, what they print to stderr.",
@@ -158,7 +162,9 @@ def command(
     if is_stdin(target) and is_terminal(sys.stdin) and not quiet:
         remark("type or paste a manifest, then press Ctrl-D")
     try:
-        wanted, foreground = _wanted(target, arguments, of_container, output)
+        wanted, foreground = _wanted(
+            target, arguments, of_container, output, pids_limit=pids_limit, quiet=quiet
+        )
     except ArgumentsUnexpected as exc:
         raise click.UsageError(f"{exc.message}; {exc.hint}") from exc
     if verbose:
@@ -177,6 +183,11 @@ def command(
         )
         try:
             outcome = asyncio.run(_run(settings, wanted, output, foreground, quiet=quiet))
+        except ImageError as exc:
+            if may_be_a_file(target):
+                taken = f"no file {target} here, so it was taken for an image"
+                exc.hint = f"{taken}; {exc.hint}" if exc.hint else taken
+            raise
         except OSError as exc:  # whatever it is about, it lies below the run directory
             why, hint = explained(exc, where=settings.root)
             raise RunBroken(f"cannot run anything: {why}", hint=hint) from exc
@@ -185,7 +196,13 @@ def command(
 
 
 def _wanted(
-    target: str, arguments: tuple[str, ...], given: dict[str, Any], output: str
+    target: str,
+    arguments: tuple[str, ...],
+    given: dict[str, Any],
+    output: str,
+    *,
+    pids_limit: int | None,
+    quiet: bool,
 ) -> tuple[Target, Foreground | None]:
     """The pods to run; of a module or image as `given` says, and whether it has our streams."""
     if is_manifest(target):
@@ -200,6 +217,7 @@ def _wanted(
         remark("stdin is no terminal: going on without -t")
         options = msgspec.structs.replace(options, tty=False)
     read = read_target(target, arguments)
+    options = settled(options, pids_limit=pids_limit, quiet=quiet)
     wanted = msgspec.structs.replace(read, pods=tuple(map(options.applied, read.pods)))
     has_streams = options.stdin or options.tty
     return wanted, Foreground(stdin=options.stdin, tty=options.tty) if has_streams else None
@@ -238,9 +256,10 @@ def _run_directory(data_dir: Path | None) -> Iterator[Settings]:
             root = make_private_directory(runs / secrets.token_hex(8))
             lock = lock_directory(root, wait=True)
     except (OSError, RuntimeError) as exc:
+        why, hint = explained(exc) if isinstance(exc, OSError) else (str(exc), "")
         raise DataDirUnusable(
-            f"cannot keep anything in the data directory: {exc}",
-            hint="name another one with --data-dir or KRUSTLET_DATA_DIR",
+            f"cannot keep anything in the data directory: {why}",
+            hint=hint or "name another one with --data-dir or KRUSTLET_DATA_DIR",
         ) from exc
     try:
         yield Settings(

@@ -12,8 +12,9 @@ import click
 import msgspec
 from click.core import ParameterSource
 
-from krustlet.cli.node_values import option
+from krustlet.cli.node_values import PIDS, option
 from krustlet.cli.run_values import CPUS, MEMORY, SHARE, USER, Share, User, environment
+from krustlet.cli.text import TEXT
 from krustlet.objects import (
     Container,
     EnvVar,
@@ -185,22 +186,26 @@ _OPTIONS: Final = (
     option("--read-only", is_flag=True, help="It can write to volumes only."),
     option(
         "-v", "--volume", "volumes", type=SHARE, multiple=True,
-        help="Share a directory: HOST:GUEST, with :ro to be read only. May be repeated.",
+        metavar="HOST:GUEST[:ro]",
+        help="Share a directory, with :ro to be read only. May be repeated.",
     ),
     option(
         "-e", "--env", multiple=True, metavar="NAME[=VALUE]",
-        help="A variable of its environment; without a value, the one it has here.",
+        help="A variable of its environment; without a value, the one it has here. May be "
+        "repeated.",
     ),
     option(
         "--env-file", "env_files", multiple=True, type=click.Path(path_type=Path, dir_okay=False),
-        help="A file of such variables, one a line.",
+        help="A file of such variables, one a line; --env counts more. May be repeated.",
     ),
     option("-i", "--interactive", "stdin", is_flag=True, help="It reads what comes to stdin."),
     option("-t", "--tty", is_flag=True, help="It has a terminal: this one, with -i."),
     option("--name", metavar="NAME", help="The pod's name.  [default: that of the target]"),
     option("--hostname", metavar="NAME", help="What it takes its host's name to be."),
-    option("-w", "--workdir", metavar="DIR", help="The directory that it starts in."),
-    option("--entrypoint", metavar="WORD", help="argv[0], or a module of the image to run."),
+    option("-w", "--workdir", type=TEXT, metavar="DIR", help="The directory that it starts in."),
+    option(
+        "--entrypoint", type=TEXT, metavar="WORD", help="argv[0], or a module of the image to run."
+    ),
     option(
         "--network", type=click.Choice(["none", "host"]),
         help="Whether it may open sockets.  [default: host]",
@@ -210,7 +215,7 @@ _OPTIONS: Final = (
         help="How long it has to end when told to.  [default: 30]",
     ),
     option(
-        "--pids-limit", type=click.IntRange(min=-1), metavar="NUMBER",
+        "--pids-limit", type=PIDS, metavar="NUMBER",
         help="Threads it may have; -1 for any number.",
     ),
     option("--rm", is_flag=True, help="Leave nothing behind: that is always so."),

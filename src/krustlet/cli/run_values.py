@@ -11,11 +11,21 @@ from typing import Final, NamedTuple
 import click
 
 from krustlet.base import did_you_mean_file
+from krustlet.cgroups import CPU_PERIOD_US, MOST_MEMORY_BYTES, MOST_QUOTA_US
+from krustlet.cli.text import TEXT, is_text
 from krustlet.objects import Quantity
 
 # Docker's own, go-units `RAMInBytes`: all of them count by 1024.
-_MEMORY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_MEMORY: Final = re.compile(
+    r"(\d+(?:\.\d+)?) ?(?:([kmgtp])(?:b|ib?)?|b)?", re.IGNORECASE | re.ASCII
+)
 _UNITS: Final = " kmgtp"
+# With less, the kernel ends the smallest of modules before it has begun, or not even makes the
+# group; found by trial: 512k is too little for it, 1m is not.
+_LEAST_MEMORY: Final = "4m"
+_LEAST_MEMORY_BYTES: Final = 4 << 20
+_MOST_MEMORY: Final = "8191p"
+_MOST_CPUS: Final = MOST_QUOTA_US // CPU_PERIOD_US
 _USER: Final = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?", re.ASCII)
 _LARGEST_ID: Final = 2**31 - 1
 _MODES: Final = {"": False, "rw": False, "ro": True}
@@ -48,11 +58,15 @@ class _Memory(click.ParamType[Quantity]):
         match = _MEMORY.fullmatch(str(value))
         if match is None:
             self.fail(f"{value!r} is no amount of memory, such as 64m or 1.5g", param, ctx)
-        power = _UNITS.index(match[2].lower() or " ")
-        size_bytes = int(Decimal(match[1]) * 1024**power)
-        if size_bytes < 1:
-            self.fail(f"{value!r} is no memory at all", param, ctx)
-        return Quantity(str(size_bytes))
+        power = _UNITS.index((match[2] or " ").lower())
+        size = Decimal(match[1]) * 1024**power
+        if size < _LEAST_MEMORY_BYTES:
+            text = f"{value!r} is less memory than a container needs, which is {_LEAST_MEMORY}"
+            self.fail(text, param, ctx)
+        if size > MOST_MEMORY_BYTES:
+            text = f"{value!r} is more memory than can be counted, which is {_MOST_MEMORY}"
+            self.fail(text, param, ctx)
+        return Quantity(str(int(size)))
 
 
 class _Cpus(click.ParamType[Quantity]):
@@ -69,6 +83,9 @@ class _Cpus(click.ParamType[Quantity]):
             cpus = Decimal(0)
         if not cpus.is_finite() or cpus <= 0:
             self.fail(f"{value!r} is no number of processors, such as 0.5 or 2", param, ctx)
+        if cpus > _MOST_CPUS:
+            text = f"{value!r} are more processors than can be counted, which are {_MOST_CPUS}"
+            self.fail(text, param, ctx)
         return Quantity(f"{math.ceil(cpus * 1000)}m")
 
 
@@ -92,14 +109,14 @@ class _User(click.ParamType[User]):
 class _Share(click.ParamType[Share]):
     """`HOST:GUEST`, `HOST:GUEST:ro`."""
 
-    name = "host:guest[:ro]"
+    name = "HOST:GUEST[:ro]"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Share:
         if isinstance(value, Share):
             return value
-        host, found, rest = str(value).partition(":")
+        host, found, rest = TEXT.convert(value, param, ctx).partition(":")
         guest, _, mode = rest.partition(":")
         if not (host and found and guest.startswith("/")):
             text = f"{value!r} names no two places; write HOST:GUEST, GUEST with a / before it"
@@ -110,7 +127,7 @@ class _Share(click.ParamType[Share]):
         if not path.exists():
             hint = did_you_mean_file(Path(host)) or "it has to be there: named volumes are not kept"
             self.fail(f"{host}: no such file or directory; {hint}", param, ctx)
-        return Share(str(path), guest, _MODES[mode])
+        return Share(TEXT.convert(path, param, ctx), guest, _MODES[mode])
 
 
 MEMORY: Final = _Memory()
@@ -160,6 +177,8 @@ def _variable(word: str, ours: Mapping[str, str], *, where: str) -> Mapping[str,
         raise click.UsageError(f"{where}: {word!r} names no variable; write NAME=value")
     if "\0" in value:
         raise click.UsageError(f"{where}: the value of {name} has a zero byte in it")
-    if found:
-        return {name: value}
-    return {name: ours[name]} if name in ours else {}
+    if not found and name not in ours:
+        return {}
+    if not (is_text(name) and is_text(value := value if found else ours[name])):
+        raise click.UsageError(f"{where}: {name!r} or its value is not UTF-8 text")
+    return {name: value}

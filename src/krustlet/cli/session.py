@@ -14,13 +14,14 @@ from krustlet.cli.foreground import Foreground
 from krustlet.cli.front import Front
 from krustlet.cli.output import Output
 from krustlet.cli.progress import progress
+from krustlet.cli.raw_terminal import has_terminal
 from krustlet.cli.streams import SIGPIPE_CODE
 from krustlet.cli.target import Target
-from krustlet.cli.words import remark, room_hint
+from krustlet.cli.words import begin_line, remark, room_hint
 from krustlet.images import PullPolicy
 from krustlet.kubelet import Kubelet, run_kubelet
 from krustlet.objects import Pod, PodStatus
-from krustlet.pods import PodEvent
+from krustlet.pods import IGNORED_REASON, PodEvent
 from krustlet.settings import Settings
 
 _OVER: Final = ("Succeeded", "Failed")
@@ -103,6 +104,8 @@ class Session:
             await self._end(kubelet)
             await self._front.drain()
             await self._followers.drain()
+            if self._front.is_mid_line() and not self._quiet:
+                begin_line()
         if self._failure is not None:
             raise self._failure
         pods = tuple(self._with_status(pod) for pod in self._target.pods)
@@ -122,7 +125,8 @@ class Session:
 
     def emit(self, pod: Pod, event: PodEvent) -> None:
         """Warnings are told; those that time does not cure end the run."""
-        if event.kind != "Warning":
+        is_told = self._target.is_made and event.reason == IGNORED_REASON  # in the options' words
+        if event.kind != "Warning" or is_told:
             return
         where = f"{pod.name}/{event.container}" if event.container else pod.name
         message = event.message.removeprefix("Error: ")
@@ -218,6 +222,8 @@ class Session:
         return status is not None and status.phase in _OVER
 
     def _on_signal(self, number: signal.Signals) -> None:
+        if number == signal.SIGINT and has_terminal():
+            begin_line()  # behind the ^C
         self._signals.append(number)
         self._changed.set()
         if self._preparing is not None:

@@ -6,7 +6,13 @@ import click
 
 from krustlet.cli.choice import chosen_container, chosen_pod
 from krustlet.cli.local_api import LocalApi
-from krustlet.cli.node_options import DATA_DIR, NAMESPACE, complete_containers, complete_pods
+from krustlet.cli.node_options import (
+    DATA_DIR,
+    NAMESPACE,
+    SECONDS,
+    complete_containers,
+    complete_pods,
+)
 from krustlet.cli.waiting import all_at_once
 
 
@@ -17,10 +23,13 @@ from krustlet.cli.waiting import all_at_once
     help="Only this one of each pod's containers.",
 )  # fmt: skip
 @click.option(
-    "-t", "--time", "grace_s", type=click.FloatRange(min=0), metavar="SECONDS",
+    "-t", "--time", "grace_s", type=SECONDS, metavar="SECONDS",
     help="Until they are killed.  [default: the pod's grace period]",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="json: a List of the pods as they are then.",
+)  # fmt: skip
 @NAMESPACE
 @DATA_DIR
 def command(
@@ -42,7 +51,8 @@ def command(
     """
     api = LocalApi(data_dir)
     pods = api.pods()
-    found = [chosen_pod(pods, namespace=namespace, name=name) for name in names]
+    wanted = dict.fromkeys(names)  # who is named twice is meant once
+    found = [chosen_pod(pods, namespace=namespace, name=name) for name in wanted]
     query = {} if grace_s is None else {"grace": f"{grace_s:g}"}
     if container:
         query["container"] = container

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from krustlet.base import KrustletError, did_you_mean_file
+from krustlet.cli.text import is_text
 from krustlet.cli.words import explained
 from krustlet.objects import Container, ObjectMeta, Pod, PodSpec, with_defaults
 from krustlet.sources import load_pods
@@ -37,10 +38,16 @@ class ArgumentsUnexpected(KrustletError):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Pods to run, and the directory that their relative image references begin at."""
+    """Pods to run.
+
+    Attributes:
+        directory: that their relative image references begin at.
+        is_made: of a module's or an image's name; else somebody wrote a manifest.
+    """
 
     pods: tuple[Pod, ...]
     directory: Path
+    is_made: bool = False
 
 
 def is_stdin(target: str) -> bool:
@@ -51,6 +58,11 @@ def is_stdin(target: str) -> bool:
 def is_manifest(target: str) -> bool:
     """Whether `target` names a manifest, which takes no arguments."""
     return target == _STDIN or Path(target).suffix.lower() in _MANIFESTS
+
+
+def may_be_a_file(target: str) -> bool:
+    """Whether somebody who names an image that is not there may have meant a file."""
+    return not (is_manifest(target) or os.path.lexists(target) or set(":@") & set(target))
 
 
 def read_target(target: str, arguments: Sequence[str]) -> Target:
@@ -65,7 +77,7 @@ def read_target(target: str, arguments: Sequence[str]) -> Target:
     _refuse_misspelt(target)
     here = _here()
     if not is_manifest(target):
-        return Target((_with_uid(_pod_of(target, arguments)),), here)
+        return Target((_with_uid(_pod_of(target, arguments)),), here, is_made=True)
     if arguments:
         raise ArgumentsUnexpected(
             f"{target} is a manifest, and takes no arguments: {' '.join(arguments)}",
@@ -133,6 +145,10 @@ def _read(file: str | int, name: str) -> str:
 
 def _pod_of(target: str, arguments: Sequence[str]) -> Pod:
     """A pod of one container that runs once, with everything else as Kubernetes defaults it."""
+    if not is_text(target):
+        raise TargetMisspelt(
+            f"{target!r} is not UTF-8 text, as the names in a pod are", hint="rename it, or link it"
+        )
     path = Path(target)
     is_file = path.suffix.lower() in _MODULES or path.exists()
     if is_file and not os.path.lexists(path):

@@ -1,10 +1,10 @@
 """Have something done to several pods side by side, and wait for it."""
 
-import contextlib
 import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 import click
@@ -63,26 +63,38 @@ def _each(pods: Sequence[Pod], change: Callable[[Pod], Pod]) -> "queue.SimpleQue
 
 
 def _as_done(told: "queue.SimpleQueue[_Done]", pods: Sequence[Pod], doing: str) -> Iterator[_Done]:
-    """What is told, as it is; that somebody waits is shown once that has lasted a while."""
-    with contextlib.ExitStack() as shown:
-        patience_s: float | None = _PATIENCE_S
-        for _ in pods:
-            try:
-                done = told.get(timeout=patience_s)
-            except queue.Empty:
-                patience_s = None
-                names = ", ".join(pod.name for pod in pods)
-                shown.enter_context(_showing(f"{doing} {names}"))
+    """What is told, as it is; whom somebody waits for is shown once that has lasted a while, and is
+    gone from a terminal's line by the time there is something to say."""
+    waited_for = {pod.uid: pod.name for pod in pods}
+    shown = _on_a_terminal if is_terminal(sys.stderr) else _once_in_a_line()
+    patience_s = _PATIENCE_S
+    while waited_for:
+        try:
+            done = told.get(timeout=patience_s)
+        except queue.Empty:
+            patience_s = 0.0
+            with shown(f"{doing} {', '.join(waited_for.values())}"):
                 done = told.get()
-            yield done
+        del waited_for[done[0].uid]
+        yield done
 
 
-@contextlib.contextmanager
-def _showing(doing: str) -> Iterator[None]:
-    if not is_terminal(sys.stderr):
-        remark(f"{doing} …")
-        yield
-        return
+def _once_in_a_line() -> Callable[[str], AbstractContextManager[object]]:
+    """Only the first is said: a line stands for good."""
+    is_said = False
+
+    def say(doing: str) -> AbstractContextManager[object]:
+        nonlocal is_said
+        if not is_said:
+            remark(f"{doing} …")
+        is_said = True
+        return nullcontext()
+
+    return say
+
+
+@contextmanager
+def _on_a_terminal(doing: str) -> Iterator[None]:
     from rich.console import Console  # 50 ms of import: only for those who wait anyway
 
     with Console(stderr=True).status(doing):

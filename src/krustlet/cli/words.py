@@ -68,6 +68,12 @@ def room_hint(directory: Path) -> str:
     return f"the file system of {directory} is full: make room there" if is_full else ""
 
 
+def begin_line() -> None:
+    """What is said next on a terminal does not stand behind what a guest, or a key, left there."""
+    if is_terminal(sys.stderr):
+        click.echo(err=True)
+
+
 def remark(text: str) -> None:
     """A line beside the matter, on stderr."""
     click.echo(coloured(text, _DIM, sys.stderr), err=True)

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-from krustlet.base import to_its_end
+from krustlet.base.threads import to_its_end
 from krustlet.images.errors import DigestMismatch, RegistryAnswerInvalid, StoreUnusable
 from krustlet.images.manifest import Descriptor
 

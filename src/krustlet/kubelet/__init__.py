@@ -4,6 +4,13 @@
 """
 
 from krustlet.kubelet.core import Kubelet, run_kubelet
-from krustlet.kubelet.runtime import missing_walls, remove_run
+from krustlet.kubelet.runtime import can_change_users, missing_walls, remove_run, unlimited
 
-__all__ = ["Kubelet", "missing_walls", "remove_run", "run_kubelet"]
+__all__ = [
+    "Kubelet",
+    "can_change_users",
+    "missing_walls",
+    "remove_run",
+    "run_kubelet",
+    "unlimited",
+]

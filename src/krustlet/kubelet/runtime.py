@@ -27,6 +27,7 @@ from krustlet.settings import Settings
 _SUPERVISOR: Final = "supervisor"
 _CGROUPS: Final = "krustlet"
 _NAME_LENGTH: Final = 12
+_LIMITING: Final = frozenset({"memory", "cpu", "pids"})
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +71,7 @@ def make_runtime(settings: Settings) -> tuple[Runtime, Powers]:
     )
     powers = Powers(
         mounts_files=abilities.mounts,
-        runs_as_root=abilities.users and abilities.mounts,
+        runs_as_root=can_change_users(),
         enforces_limits=cgroups is not None,
         mounts_memory=abilities.mounts,
     )
@@ -79,11 +80,23 @@ def make_runtime(settings: Settings) -> tuple[Runtime, Powers]:
 
 def missing_walls() -> tuple[Missing, ...]:
     """What cannot stand between containers and this machine, for people."""
+    return find_abilities().missing(limits=unlimited() != _LIMITING)
+
+
+def unlimited() -> frozenset[str]:
+    """Those of `memory`, `cpu` and `pids` that no container can be limited in here."""
     try:
-        detect(f"{_CGROUPS}/{os.getpid()}").close()
+        cgroups = detect(f"{_CGROUPS}/{os.getpid()}")
     except CgroupsUnavailable:
-        return find_abilities().missing(limits=False)
-    return find_abilities().missing(limits=True)
+        return _LIMITING
+    cgroups.close()
+    return _LIMITING.intersection(cgroups.missing)
+
+
+def can_change_users() -> bool:
+    """Whether a container can be another user than this process."""
+    abilities = find_abilities()
+    return abilities.users and abilities.mounts
 
 
 def remove_run(root: Path) -> None:

@@ -1,6 +1,6 @@
 """Pods: what is known of them, what to do next, and the doing of it."""
 
-from krustlet.pods.admission import ignored, refusal
+from krustlet.pods.admission import IGNORED_REASON, ignored, refusal
 from krustlet.pods.checkpoint import BadPodUID, Checkpoints
 from krustlet.pods.manager import Pods
 from krustlet.pods.naming import log_path
@@ -11,6 +11,7 @@ from krustlet.pods.users import UserRange, UserRules
 from krustlet.pods.wishes import NETWORK, ON_TERMINATE
 
 __all__ = [
+    "IGNORED_REASON",
     "NETWORK",
     "ON_TERMINATE",
     "BadPodUID",

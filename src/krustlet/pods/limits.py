@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
-from krustlet.cgroups import Limits
+from krustlet.cgroups import MOST_MEMORY_BYTES, MOST_QUOTA_US, Limits
 from krustlet.objects import (
     Amounts,
     ContainerCommon,
@@ -42,8 +42,16 @@ def cpu_shares(millis: int) -> int:
 
 
 def cpu_quota_us(millis: int) -> int | None:
-    """Processor time in each tenth of a second; None where nothing is limited."""
-    return max(millis * _PERIOD_US // 1000, _MIN_QUOTA_US) if millis else None
+    """Processor time in each tenth of a second, as near as the kernel can have it; None where
+    nothing is limited."""
+    if not millis:
+        return None
+    return min(max(millis * _PERIOD_US // 1000, _MIN_QUOTA_US), MOST_QUOTA_US)
+
+
+def memory_bytes(amount: Decimal) -> int | None:
+    """As near as the kernel can have it; None where nothing is limited."""
+    return min(_whole(amount), MOST_MEMORY_BYTES) or None
 
 
 def container_limits(spec: PodSpec, container: ContainerCommon) -> Limits:
@@ -56,7 +64,7 @@ def container_limits(spec: PodSpec, container: ContainerCommon) -> Limits:
     request = container.resources.requests.get(_CPU)
     cpu_request = exact(request) if request is not None else cpu_limit
     return Limits(
-        memory_bytes=_whole(_limit(spec, container, _MEMORY)) or None,
+        memory_bytes=memory_bytes(_limit(spec, container, _MEMORY)),
         cpu_shares=cpu_shares(_millis(cpu_request)),
         cpu_quota_us=cpu_quota_us(_millis(cpu_limit)),
     )
@@ -83,7 +91,7 @@ def limits_of_pod(spec: PodSpec, *, pids: int | None = None) -> Limits:
     limits = pod_limits(spec)
     enforced = {name: limits[name] for name in _declared(spec)}
     return Limits(
-        memory_bytes=_whole(enforced.get(_MEMORY, _NOTHING)) or None,
+        memory_bytes=memory_bytes(enforced.get(_MEMORY, _NOTHING)),
         cpu_shares=cpu_shares(_millis(pod_requests(spec).get(_CPU, _NOTHING))),
         cpu_quota_us=cpu_quota_us(_millis(enforced.get(_CPU, _NOTHING))),
         pids=pids,

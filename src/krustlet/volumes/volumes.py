@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from krustlet.base import Clock, Instant, SystemClock, to_its_end
+from krustlet.base import Clock, Instant, SystemClock
+from krustlet.base.threads import to_its_end
 from krustlet.objects import Allocatable, Lookups, NoCluster, Pod
 from krustlet.volumes.errors import SetUpFailed, VolumeStorageFailed
 from krustlet.volumes.owner import Owner

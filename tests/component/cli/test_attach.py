@@ -56,7 +56,7 @@ async def test_two_keys_leave_it_to_itself(people: People) -> None:
     people.shows(Story(a_pod()).runs(), tty=True)
     async with people.server, people.at_a_terminal("attach", "web") as person:
         session = await people.control.session()
-        await person.sees(b"attached to app; Ctrl-P Ctrl-Q leaves it to itself")
+        await person.sees(b"attached to web/app; Ctrl-P Ctrl-Q leaves it to itself")
         session.prints(b"$ ")
         await person.sees(b"$ ")
         assert person.is_raw()
@@ -68,7 +68,7 @@ async def test_two_keys_leave_it_to_itself(people: People) -> None:
         person.types(b"\x11")
         assert await person.ends() == 0
         assert not person.is_raw()
-        assert b"left web/app" in person.terminal.seen
+        assert b"$ \r\nleft web/app\r\n" in person.terminal.seen
         await session.until(lambda: session.is_closed)
     assert session.typed == b"a\x10b\x10\x10\x03"
 
@@ -80,8 +80,11 @@ async def test_a_terminal_that_is_attached_is_as_large_as_ours(people: People) -
         await person.sees(b"attached")
         person.resizes(columns=120, rows=50)
         await session.until(lambda: (120, 50) in session.sizes)
-        session.exits(0)
-        assert await person.ends() == 0
+        session.prints(b"$ ")
+        session.exits(143)
+        assert await person.ends() == 143
+    said = b"$ \r\nweb/app terminated with exit code 143\r\n"
+    assert person.terminal.seen.endswith(said)
 
 
 async def test_ctrl_c_leaves_one_that_has_no_terminal(people: People) -> None:
@@ -92,6 +95,8 @@ async def test_ctrl_c_leaves_one_that_has_no_terminal(people: People) -> None:
         await person.sees(b"tick")
         person.types(b"\x03")
         assert await person.ends() == 128 + signal.SIGINT
+        assert b"attached to web/app; Ctrl-C leaves it to itself" in person.terminal.seen
+        assert person.terminal.seen.endswith(b"tick^C\r\nleft web/app\r\n")
         await session.until(lambda: session.is_closed)
 
 
@@ -125,6 +130,7 @@ async def test_what_does_not_run_cannot_be_attached_to(people: People) -> None:
         result = await people.run("attach", "web")
     assert (result.code, result.stdout) == (1, "")
     assert 'container "app" in pod "web" is not running: Error' in result.stderr
+    assert "hint: what it said last: krustlet logs -n shop web -c app" in result.stderr
 
 
 def annotated(story: Story, name: str, value: str) -> Story:

@@ -29,6 +29,16 @@ def test_a_missing_module_with_nothing_like_it(krustlet: Command) -> None:
     assert krustlet("run", "nope.wasm").stderr == "error: no file nope.wasm\n"
 
 
+def test_a_module_is_named_in_text(krustlet: Command) -> None:
+    _is_one_error(krustlet("run", "\udcff.wasm"), "'\\udcff.wasm' is not UTF-8 text", "rename it")
+
+
+def test_what_may_have_been_meant_as_a_file(krustlet: Command) -> None:
+    _is_one_error(
+        krustlet("run", "./nosuch"), "no file ./nosuch here, so it was taken for an image"
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
@@ -148,7 +158,8 @@ def test_a_data_directory_that_cannot_be(krustlet: Command, module: Modules) -> 
     name = module("hello")
     krustlet.data.write_text("a file")
     result = krustlet("run", name)
-    _is_one_error(result, "cannot keep anything in the data directory", "--data-dir")
+    said = f"cannot keep anything in the data directory: {krustlet.data}/runs: Not a directory"
+    _is_one_error(result, said, "--data-dir")
 
 
 def test_an_unknown_provider(krustlet: Command, module: Modules) -> None:

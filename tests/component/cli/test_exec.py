@@ -36,6 +36,24 @@ async def test_it_prints_what_the_command_prints_and_ends_as_it_ends(people: Peo
     assert people.control.asked == [("execute", "web", "app", ["ls", "-l", "--all"], False, False)]
 
 
+async def test_a_person_is_told_that_the_command_failed(people: People) -> None:
+    async with people.server, people.at_a_terminal("exec", "web", "--", "ls") as person:
+        session = await people.control.session()
+        session.prints(b"one")
+        session.exits(42)
+        assert await person.ends() == 42
+    said = b"one\r\ncommand terminated with exit code 42\r\n"
+    assert person.terminal.seen.endswith(said)
+
+
+async def test_a_command_is_text(people: People) -> None:
+    async with people.server:
+        result = await people.run("exec", "web", "--", "x", "\udcff")
+    assert (result.code, result.stdout) == (2, "")
+    assert "is not UTF-8 text" in result.stderr
+    assert "COMMAND" in result.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [

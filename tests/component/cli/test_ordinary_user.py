@@ -51,6 +51,34 @@ def test_a_root_who_may_not_do_all_has_the_walls_that_he_can(
     until_not(krustlet.leftovers, within_s=5)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("-m", "64m"), "--memory limits the module's own memory only"),
+        (("--cpus", "1", "--pids-limit", "9"), "--cpus and --pids-limit have no effect"),
+        (("--hostname", "box"), "--hostname has no effect here"),
+    ],
+)
+def test_what_has_no_effect_is_told_in_the_words_of_the_options(
+    krustlet: Command, options: tuple[str, ...], said: str
+) -> None:
+    result = krustlet("run", *options, "hello.wasm")
+    assert result.code == 0
+    assert said in result.stderr
+    assert "spec." not in result.stderr
+    assert "systemd-run --user --scope" in result.stderr or "--hostname" in options
+    assert krustlet("run", "-q", *options, "hello.wasm").stderr == ""
+
+
+def test_nobody_but_root_has_a_module_run_as_somebody_else(krustlet: Command) -> None:
+    result = krustlet("run", "-u", "1000", "hello.wasm")
+    assert (result.code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: --user needs root")
+    me = UID if os.geteuid() == 0 else os.getuid()
+    mine = krustlet("run", "-u", str(me), "hello.wasm")
+    assert (mine.code, mine.stderr) == (0, "pod hello: Succeeded\n")
+
+
 def test_all_it_keeps_belongs_to_that_user(krustlet: Command) -> None:
     assert krustlet("run", "hello.wasm").code == 0
     owner = UID if os.geteuid() == 0 else os.getuid()

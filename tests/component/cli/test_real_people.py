@@ -143,7 +143,7 @@ async def test_attach_at_a_terminal_can_be_left_and_taken_up_again(
     await node.runs(module("stdin"), stdin=True, tty=True)
     for word in (b"one", b"two"):
         async with node.at_a_terminal("attach", "web") as person:
-            await person.sees(b"attached to app")
+            await person.sees(b"attached to web/app")
             person.types(word + b"\r")
             await person.sees(
                 word + b"\r\n" + word + b"\r\n"
@@ -151,7 +151,7 @@ async def test_attach_at_a_terminal_can_be_left_and_taken_up_again(
             person.types(b"\x10\x11")
             assert await person.ends() == 0
     async with node.at_a_terminal("attach", "web") as person:
-        await person.sees(b"attached to app")
+        await person.sees(b"attached to web/app")
         person.types(b"\x04")
         assert await person.ends() == 0
 

@@ -86,6 +86,24 @@ def test_a_guest_that_ends_at_once_has_its_say(krustlet: Command, module: Module
             assert not terminal.is_raw()
 
 
+def test_what_is_said_of_a_pod_stands_behind_nothing(krustlet: Command, module: Modules) -> None:
+    with running(krustlet, "-it", module("stdin")) as terminal:
+        until_raw(terminal)
+        terminal.type(b"half\x04\x04\x04")
+        assert terminal.end(within_s=SHOWN_S) == 0
+        assert terminal.seen.endswith(b"halfhalf\r\npod stdin: Succeeded\r\n")
+
+
+def test_what_is_said_after_ctrl_c_stands_behind_nothing(
+    krustlet: Command, module: Modules
+) -> None:
+    with running(krustlet, module("sleep"), "30") as terminal:
+        terminal.until(b"ready", within_s=SHOWN_S)
+        terminal.type(b"\x03")
+        assert terminal.end(within_s=SHOWN_S) == 130
+        assert terminal.seen.endswith(b"^C\r\npod sleep: stopped\r\n")
+
+
 def test_where_there_is_no_terminal_that_is_said(krustlet: Command, module: Modules) -> None:
     result = krustlet("run", "-q", "-it", module("tty"), stdin="x\n")
     assert (result.code, result.stdout) == (0, "000\ngot x\n")

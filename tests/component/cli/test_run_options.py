@@ -71,6 +71,11 @@ def test_a_manifest_says_these_things_itself(
     ("option", "said"),
     [
         (("--memory", "lots"), "'lots' is no amount of memory, such as 64m or 1.5g"),
+        (("--memory", "1k"), "'1k' is less memory than a container needs, which is 4m"),
+        (("--pids-limit", "1"), "'1' is not in the range from 2"),
+        (("-w", "\udcff"), "'--workdir': '\\udcff' is not UTF-8 text"),
+        (("--entrypoint", "\udcff"), "'--entrypoint': '\\udcff' is not UTF-8 text"),
+        (("-e", "A=\udcff"), "--env: 'A' or its value is not UTF-8 text"),
         (("--cpus", "0"), "'0' is no number of processors, such as 0.5 or 2"),
         (("-u", "root"), "'root' is no number of a user, such as 1000 or 1000:1000"),
         (("-v", "nowhere:/data"), "nowhere: no such file or directory"),
@@ -89,6 +94,25 @@ def test_wrong_usage(
     result = krustlet("run", *option, module("hello"))
     assert (result.code, result.stdout) == (2, "")
     assert said in result.stderr.replace("\n", " ")
+
+
+def test_arguments_are_text(krustlet: Command, module: Modules) -> None:
+    result = krustlet("run", module("args"), "\udcff")
+    assert (result.code, result.stdout) == (2, "")
+    assert "ARGUMENTS" in result.stderr
+    assert "is not UTF-8 text" in result.stderr
+
+
+@pytest.mark.root
+def test_the_least_and_the_most_that_can_be_asked_for_is_enough(
+    krustlet: Command, module: Modules
+) -> None:
+    least = krustlet("run", "-m", "4m", "--pids-limit", "2", "--cpus", "0.01", module("hello"))
+    most = krustlet(
+        "run", "-m", "8191p", "--pids-limit", "4194304", "--cpus", "175921860", module("hello")
+    )
+    for result in (least, most):
+        assert (result.code, result.stdout) == (0, "Hello, world!\n"), result.stderr
 
 
 def test_a_home_is_meant_where_a_shell_would_mean_it(

@@ -85,6 +85,35 @@ async def test_a_longer_wait_is_told(people: People) -> None:
             assert await asyncio.to_thread(process.wait) == 0
 
 
+async def test_a_terminal_shows_whom_it_waits_for_and_each_that_is_done_on_a_line(
+    people: People,
+) -> None:
+    held: dict[str, bool] = {}
+    stop: Any = people.control.stopping
+    people.control.stopping = lambda uid, _: held.setdefault(uid, True)
+    async with people.server, people.at_a_terminal("stop", "web", "db") as person:
+        await person.sees(b"Stopping web, db")
+        stop("uid-of-web", None)
+        await person.sees(b"Stopping db")
+        stop("uid-of-db", None)
+        assert await person.ends() == 0
+    seen = person.terminal.seen
+    for name in (b"web", b"db"):
+        before = seen.partition(b"pod " + name + b" stopped\r\n")[0]
+        assert before.endswith((b"\r\n", b"\x1b[2K")), seen
+        assert before.rindex(b"\x1b[2K") > before.rindex(b"Stopping")
+    assert b"Stopping web" not in seen.partition(b"pod web stopped")[2]
+
+
+@pytest.mark.parametrize("command", ["stop", "rm"])
+async def test_who_is_named_twice_is_meant_once(people: People, command: str) -> None:
+    async with people.server:
+        result = await people.run(command, "web", "web")
+    assert result.code == 0
+    assert result.stdout.count("pod web") == 1
+    assert len(people.control.asked) == 1
+
+
 async def test_ctrl_c_ends_the_wait_alone(people: People) -> None:
     people.control.stopping = lambda uid, container: None
     async with (
@@ -137,6 +166,8 @@ async def test_nothing_is_done_if_one_is_misspelt(people: People) -> None:
         ("rm",),
         ("stop", "web", "-t", "-1"),
         ("stop", "web", "-t", "x"),
+        ("stop", "web", "-t", "nan"),
+        ("rm", "web", "-t", "inf"),
         ("rm", "web", "--force", "-t", "5"),
     ],
 )

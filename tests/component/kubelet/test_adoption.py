@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from krustlet.kubelet import remove_run
 from krustlet.objects import ContainerStatus
 from tests.support.command import processes_writing_below
 from tests.support.guests import Guests
@@ -88,6 +89,7 @@ def node(tmp_path: Path, guests: Guests) -> Iterator[Node]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     until_not(lambda: processes_writing_below(tmp_path), within_s=5)
+    remove_run(tmp_path / "root")  # its mounts and control groups have outlived it, too
 
 
 def test_a_running_container_goes_on_as_it_is(node: Node) -> None:

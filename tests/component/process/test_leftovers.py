@@ -36,8 +36,8 @@ def a_child(directory: Path, *before: str) -> Iterator[int]:
 
 
 def _is_python(pid: int) -> bool:
-    """Whether it has become what it is told to be."""
-    return _SLEEPS.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    """Whether it has become what it is told to be, by way of other programs."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(sys.executable.encode() + b"\0")
 
 
 @contextmanager

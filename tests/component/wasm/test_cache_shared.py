@@ -55,8 +55,7 @@ def running(what: str, mentioning: Path) -> list[int]:
     """Processes with these words in their command."""
     found = []
     for pid in processes_of(mentioning):
-        command = Path(f"/proc/{pid}/cmdline")
-        if command.exists() and what.encode() in command.read_bytes():
+        if what in command_of(pid):
             found.append(pid)
     return found
 
@@ -66,7 +65,11 @@ def waiters() -> list[int]:
 
 
 def command_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+    """Empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def test_processes_side_by_side_compile_once(directory: Path, source: Path) -> None:

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from krustlet.base import to_its_end
+from krustlet.base.threads import to_its_end
 
 
 async def test_it_answers_as_the_work_does() -> None:

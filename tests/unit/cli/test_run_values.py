@@ -5,31 +5,69 @@ from pathlib import Path
 import click
 import pytest
 
+from krustlet.cli.node_values import PIDS
 from krustlet.cli.run_values import CPUS, MEMORY, SHARE, USER, Share, User, environment
 
 
 @pytest.mark.parametrize(
     ("text", "size_bytes"),
     [
-        ("1000", 1000),
-        ("1b", 1),
+        ("4194304", 4 << 20),
+        ("5000000b", 5_000_000),
         ("64m", 64 << 20),
         ("64M", 64 << 20),
         ("64MiB", 64 << 20),
         ("64mb", 64 << 20),
+        ("64Mi", 64 << 20),
         ("1.5g", 3 << 29),
-        ("2k", 2048),
+        ("8192k", 8 << 20),
         ("1 g", 1 << 30),
+        ("8191p", 8191 << 50),
     ],
 )
 def test_memory_counts_by_1024_as_in_docker(text: str, size_bytes: int) -> None:
     assert MEMORY.convert(text, None, None) == str(size_bytes)
 
 
-@pytest.mark.parametrize("text", ["", "m", "-1", "1x", "1mm", "1e9", "0", "0.1b", "64 mi b", "١m"])
+@pytest.mark.parametrize(
+    "text", ["", "m", "-1", "1x", "1mm", "1ib", "1e9", "0", "0.1b", "64 mi b", "١m"]
+)
 def test_what_is_no_memory(text: str) -> None:
     with pytest.raises(click.BadParameter, match="memory"):
         MEMORY.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["1", "1k", "4095k", "3.99m"])
+def test_less_memory_than_a_container_needs(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="less memory than a container needs, which is 4m"):
+        MEMORY.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["8192p", "9" * 20, "9" * 200])
+def test_more_memory_than_can_be_counted(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="more memory than can be counted, which is 8191p"):
+        MEMORY.convert(text, None, None)
+
+
+def test_more_processors_than_can_be_counted() -> None:
+    assert CPUS.convert("175921860", None, None) == "175921860000m"
+    for text in ("175921861", "1e999999"):
+        with pytest.raises(click.BadParameter, match="which are 175921860"):
+            CPUS.convert(text, None, None)
+
+
+@pytest.mark.parametrize(("text", "pids"), [("-1", -1), ("0", 0), ("2", 2), ("4194304", 4_194_304)])
+def test_how_many_threads(text: str, pids: int) -> None:
+    assert PIDS.convert(text, None, None) == pids
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("1", "one that waits"), ("-2", "from 2"), ("4194305", "to 4"), ("x", "whole")],
+)
+def test_what_is_no_number_of_threads(text: str, why: str) -> None:
+    with pytest.raises(click.BadParameter, match=why):
+        PIDS.convert(text, None, None)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +117,8 @@ def test_a_share_is_an_absolute_place_of_this_machine(
         ("in:/data:rx", "it can be ro, or rw"),
         ("imput:/data", "imput: no such file or directory; did you mean input?"),
         ("volume:/data", "named volumes are not kept"),
+        ("input:/\udcff", "is not UTF-8 text"),
+        ("\udcff:/data", "is not UTF-8 text"),
     ],
 )
 def test_what_cannot_be_shared(
@@ -96,6 +136,13 @@ def test_the_environment_is_of_files_then_of_words_and_the_last_counts(tmp_path:
     file.write_text("\ufeff# a remark\n\n  A=1\nB=two words \nC=\nOURS\nNOT_OURS\nD=x=y#z\n")
     found = environment([file], ["B=3", "E", "F="], {"OURS": "here", "E": "e", "SECRET": "s"})
     assert found == {"A": "1", "B": "3", "C": "", "OURS": "here", "D": "x=y#z", "E": "e", "F": ""}
+
+
+@pytest.mark.parametrize("word", ["A=\udcff", "A\udcff=x", "OURS"])
+def test_an_environment_is_text(word: str) -> None:
+    with pytest.raises(click.UsageError, match="is not UTF-8 text") as caught:
+        environment([], [word], {"OURS": "secret\udcff"})
+    assert "secret" not in caught.value.message
 
 
 @pytest.mark.parametrize("line", ["=x", "A B=x\n =y", "A\tB\n=", "A=\0"])

@@ -42,6 +42,14 @@ def test_quota(millis: int, quota_us: int | None) -> None:
     assert cpu_quota_us(millis) == quota_us
 
 
+@pytest.mark.parametrize("amount", ["99999999999999999999", "1e30", "9223372036854775808"])
+def test_more_than_the_kernel_can_count_is_the_most_that_it_can(amount: str) -> None:
+    greedy = app({}, {"cpu": amount, "memory": amount})
+    spec = PodSpec(containers=(greedy,))
+    for limits in (container_limits(spec, greedy), limits_of_pod(spec)):
+        assert (limits.memory_bytes, limits.cpu_quota_us) == (2**63 - 1, 2**44 - 1)
+
+
 def asking(
     requests: dict[str, str] | None = None, limits: dict[str, str] | None = None
 ) -> ResourceRequirements:
