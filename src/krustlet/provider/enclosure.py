@@ -36,6 +36,7 @@ class Enclosure:
         """Keep what it is given; without control groups nothing is limited or counted."""
         self._cgroups = cgroups
         self._pods: dict[str, str] = {}  # the path of each pod's group, by its uid
+        self._has_tier = False
 
     async def sweep(self, running: Iterable[Path]) -> None:
         """Find the groups of an earlier kubelet, and remove those in which nothing runs.
@@ -96,6 +97,7 @@ class Enclosure:
         """
         if self._cgroups is None:
             return
+        self._has_tier = False
         for path in self._cgroups.below():
             if all_have_ended or (path == _TIER and not self._cgroups.below(path)):
                 with contextlib.suppress(CgroupError):
@@ -107,11 +109,16 @@ class Enclosure:
         if path is None:
             path = f"{_POD}{request.pod_uid}"
             if request.qos == _BEST_EFFORT:
-                cgroups.make(_TIER, _TIER_LIMITS)
+                self._make_tier(cgroups)
                 path = f"{_TIER}/{path}"
             self._pods[request.pod_uid] = path
         cgroups.make(path, request.pod_limits)
         return cgroups.make(f"{path}/{_name(request)}", request.limits, ends_whole=True)
+
+    def _make_tier(self, cgroups: Cgroups) -> None:
+        if not self._has_tier:
+            cgroups.make(_TIER, _TIER_LIMITS)
+            self._has_tier = True
 
     def _walls(self, request: ContainerRequest, group: Group | None) -> Walls:
         identity = request.identity

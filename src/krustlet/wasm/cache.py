@@ -109,6 +109,9 @@ class AotCache:
         """
         if (refused := self._refusals.find(digest)) is not None:
             raise _error(refused, name)
+        is_at_hand = digest not in self._making and self._entries.is_at_hand(digest)
+        if is_at_hand and (known := await self._find(digest)) is not None:
+            return known
         made = await self._shared(source, digest)
         if isinstance(made, Refused):
             raise _error(made, name)
@@ -175,7 +178,10 @@ class AotCache:
         return self._module(digest, outcome)
 
     async def _find(self, digest: str) -> CompiledModule | None:
-        found = await asyncio.to_thread(self._entries.find, digest)
+        if self._entries.is_at_hand(digest):  # a thread would take longer
+            found = self._entries.find(digest)
+        else:
+            found = await asyncio.to_thread(self._entries.find, digest)
         return self._module(digest, found) if found is not None else None
 
     def _module(self, digest: str, known: Inspection) -> CompiledModule:

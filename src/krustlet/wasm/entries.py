@@ -61,6 +61,7 @@ class Entries:
         self._engine = engine
         self._max_bytes = max_bytes
         self._verified: dict[Path, tuple[int, int, int]] = {}
+        self._found_at: dict[str, float] = {}
 
     def code(self, digest: str) -> Path:
         """Where the native code of a module is, or would be."""
@@ -83,7 +84,12 @@ class Entries:
         if not sound:
             log.warning("aot.entry_unsound", digest=digest)
             return None
+        self._found_at[digest] = time.monotonic()
         return noted.inspection
+
+    def is_at_hand(self, digest: str) -> bool:
+        """Whether it was found a moment ago, so that finding it again is a look at two files."""
+        return time.monotonic() - self._found_at.get(digest, -_STAMPED_S) < _STAMPED_S
 
     def prepare(self) -> None:
         """Make the directory.
