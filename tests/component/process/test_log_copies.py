@@ -161,6 +161,7 @@ def test_several_may_be_attached_and_come_and_go(pumped: Pumped) -> None:
 
 def test_who_leaves_is_forgotten_though_nothing_is_printed(pumped: Pumped) -> None:
     out, err = pumped.container()
+    print_in_steps(pumped, out, b"it is being pumped")
     before = len(descriptors())
     close(*pumped.attach())
     until(lambda: len(descriptors()) == before, within_s=LIMIT_S)
