@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -34,7 +34,9 @@ from tests.support.virtual_time import EPOCH
 
 TERMINAL = ("Succeeded", "Failed")
 
-unhurried = settings(deadline=None, max_examples=60)  # a busy machine may be slow, not wrong
+unhurried = settings(  # a busy machine may be slow, not wrong
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+)
 
 policies = st.sampled_from(["Always", "OnFailure", "Never"])
 codes = st.sampled_from([0, 1, 137])
