@@ -1,6 +1,6 @@
 """Which pod of the node, and which of its containers, somebody means."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from krustlet.base import KrustletError, did_you_mean
@@ -21,6 +21,16 @@ class ContainerUnknown(KrustletError):
 
 class ContainerEnded(KrustletError):
     """Nothing can be done in the container any more."""
+
+
+def chosen_pods(pods: Sequence[Pod], *, namespace: str, names: Iterable[str]) -> list[Pod]:
+    """The pods of those names; one that is named twice is meant once.
+
+    Raises:
+        PodUnknown: there is none of a name.
+    """
+    wanted = dict.fromkeys(names)
+    return [chosen_pod(pods, namespace=namespace, name=name) for name in wanted]
 
 
 def chosen_pod(pods: Sequence[Pod], *, namespace: str, name: str) -> Pod:

@@ -35,6 +35,10 @@ DATA_DIR: Final = click.option(
     "--data-dir", type=click.Path(path_type=Path), envvar="KRUSTLET_DATA_DIR",
     help="Where the node keeps its data.  [default: ~/.krustlet]",
 )  # fmt: skip
+LIST_OUTPUT: Final = click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="json: a List of the pods as they are then.",
+)  # fmt: skip
 NAMESPACE: Final = click.option(
     "-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The pod's."
 )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from krustlet.cli.choice import chosen_pod
+from krustlet.cli.choice import chosen_pods
 from krustlet.cli.local_api import LocalApi
-from krustlet.cli.node_options import DATA_DIR, NAMESPACE, SECONDS, complete_pods
+from krustlet.cli.node_options import DATA_DIR, LIST_OUTPUT, NAMESPACE, SECONDS, complete_pods
 from krustlet.cli.waiting import all_at_once
 
 
@@ -17,10 +17,7 @@ from krustlet.cli.waiting import all_at_once
     "-t", "--time", "grace_s", type=SECONDS, metavar="SECONDS",
     help="Until its containers are killed.  [default: the pod's grace period]",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="json: a List of the pods as they are then.",
-)  # fmt: skip
+@LIST_OUTPUT
 @NAMESPACE
 @DATA_DIR
 def command(
@@ -43,9 +40,7 @@ def command(
     if force and grace_s:
         raise click.UsageError("--force is at once: it takes no --time")
     api = LocalApi(data_dir)
-    pods = api.pods()
-    wanted = dict.fromkeys(names)  # who is named twice is meant once
-    found = [chosen_pod(pods, namespace=namespace, name=name) for name in wanted]
+    found = chosen_pods(api.pods(), namespace=namespace, names=names)
     seconds = 0 if force else grace_s
     query = {} if seconds is None else {"grace": f"{seconds:g}"}
     return all_at_once(

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from krustlet.cli.choice import chosen_container, chosen_pod
+from krustlet.cli.choice import chosen_container, chosen_pods
 from krustlet.cli.local_api import LocalApi
 from krustlet.cli.node_options import (
     DATA_DIR,
+    LIST_OUTPUT,
     NAMESPACE,
     SECONDS,
     complete_containers,
@@ -26,10 +27,7 @@ from krustlet.cli.waiting import all_at_once
     "-t", "--time", "grace_s", type=SECONDS, metavar="SECONDS",
     help="Until they are killed.  [default: the pod's grace period]",
 )  # fmt: skip
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="json: a List of the pods as they are then.",
-)  # fmt: skip
+@LIST_OUTPUT
 @NAMESPACE
 @DATA_DIR
 def command(
@@ -50,9 +48,7 @@ def command(
     krustlet stop a b -o json | jq -r .items[].status.phase
     """
     api = LocalApi(data_dir)
-    pods = api.pods()
-    wanted = dict.fromkeys(names)  # who is named twice is meant once
-    found = [chosen_pod(pods, namespace=namespace, name=name) for name in wanted]
+    found = chosen_pods(api.pods(), namespace=namespace, names=names)
     query = {} if grace_s is None else {"grace": f"{grace_s:g}"}
     if container:
         query["container"] = container

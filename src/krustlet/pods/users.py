@@ -19,6 +19,7 @@ from krustlet.base import KrustletError, write_atomically
 from krustlet.objects import ContainerCommon, Pod, PodSecurityContext, SecurityContext
 from krustlet.pods.naming import long_name
 from krustlet.provider import Identity
+from krustlet.settings import DEFAULT_POD_USERS
 
 _NAME: Final = "user"
 _ROOT: Final = 0
@@ -29,8 +30,8 @@ log = structlog.get_logger(__name__)
 class UserRange(msgspec.Struct, frozen=True):
     """The numbers that a node gives to its pods; nobody else on it should have one of them."""
 
-    base: int = 1_879_048_192
-    size: int = 65_536
+    base: int = DEFAULT_POD_USERS[0]
+    size: int = DEFAULT_POD_USERS[1]
 
     def __contains__(self, number: int) -> bool:
         return self.base <= number < self.base + self.size

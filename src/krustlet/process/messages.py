@@ -18,6 +18,8 @@ from typing import Final
 import msgspec
 
 PROTOCOL: Final = 2
+LOG_MAX_BYTES: Final = 10 << 20  # where whoever starts a container does not say
+LOG_MAX_FILES: Final = 5
 MAX_MESSAGE_BYTES: Final = 64 * 1024  # far above any message, below every kernel's socket buffer
 _MAX_DESCRIPTORS: Final = 4  # a payload and three streams
 
@@ -48,8 +50,8 @@ class Launch(msgspec.Struct, frozen=True):
     runner: str
     directory: str
     log: str
-    log_max_bytes: int = 10 << 20
-    log_max_files: int = 5
+    log_max_bytes: int = LOG_MAX_BYTES
+    log_max_files: int = LOG_MAX_FILES
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
@@ -197,8 +199,8 @@ class Pump(Message, frozen=True):
 
     id: str
     log: str
-    max_bytes: int = 10 << 20
-    max_files: int = 5
+    max_bytes: int = LOG_MAX_BYTES
+    max_files: int = LOG_MAX_FILES
 
 
 class Tee(Message, frozen=True):

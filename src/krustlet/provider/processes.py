@@ -38,6 +38,7 @@ from krustlet.provider.contract import (
 )
 from krustlet.provider.enclosure import Enclosure
 from krustlet.provider.keepers import Keepers
+from krustlet.settings import DEFAULT_LOG_MAX_BYTES, DEFAULT_LOG_MAX_FILES
 
 _LOST_CODE: Final = 137
 _LOST: Final = "the supervisor died, and its containers with it"
@@ -55,8 +56,8 @@ class LogLimits(msgspec.Struct, frozen=True):
         max_files: that are kept, the one that is written among them.
     """
 
-    max_bytes: int = 10 << 20
-    max_files: int = 5
+    max_bytes: int = DEFAULT_LOG_MAX_BYTES
+    max_files: int = DEFAULT_LOG_MAX_FILES
 
 
 class ProcessRuntime:
