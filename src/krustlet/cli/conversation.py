@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from krustlet.cli.raw_terminal import Size, hearing_of_size, terminal_size
-from krustlet.cli.streams import ReaderGone, StdoutUnusable, write_all
+from krustlet.cli.streams import write_all, write_result
 from krustlet.cli.websocket import ProtocolBroken, WebSocket
 
 SUBPROTOCOL: Final = "v5.channel.k8s.io"
@@ -140,7 +140,7 @@ class Conversation:
                 if channel in (_STDOUT, _STDERR) and data:
                     self.is_mid_line = not data.endswith(b"\n")
                 if channel == _STDOUT:
-                    _print(data)
+                    write_result(data)
                 elif channel == _STDERR:
                     with contextlib.suppress(OSError):  # said beside the matter
                         write_all(_STDERR, data)
@@ -184,12 +184,3 @@ class Conversation:
         finally:
             os.close(woken)
             os.close(wake)
-
-
-def _print(data: bytes) -> None:
-    try:
-        write_all(_STDOUT, data)
-    except BrokenPipeError as exc:
-        raise ReaderGone from exc
-    except OSError as exc:
-        raise StdoutUnusable(exc) from exc

@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from krustlet.cli.raw_terminal import has_terminal, raw_terminal, terminal_size
-from krustlet.cli.streams import ReaderGone, StdoutUnusable, write_all
+from krustlet.cli.streams import write_result
 from krustlet.provider import Session
 
 _STDIN: Final = 0
-_STDOUT: Final = 1
 _READ_BYTES: Final = 32 * 1024
 _OUTPUTS: Final = ("stdout", "stderr")
 _PATIENCE_S: Final = 0.1
@@ -69,7 +68,7 @@ class Foreground:
             if self.tty:  # else the log is shown, of which nothing is lost
                 self.has_shown = True
                 self.is_mid_line = not data.endswith(b"\n")
-                await asyncio.to_thread(_print, data)
+                await asyncio.to_thread(write_result, data)
 
     @contextlib.asynccontextmanager
     async def _typing(self, session: Session) -> AsyncIterator[None]:
@@ -131,12 +130,3 @@ def _keys(stopped: int) -> bytes:
         return os.read(_STDIN, _READ_BYTES)
     except OSError:  # closed, or the terminal hung up
         return b""
-
-
-def _print(data: bytes) -> None:
-    try:
-        write_all(_STDOUT, data)
-    except BrokenPipeError as exc:
-        raise ReaderGone from exc
-    except OSError as exc:
-        raise StdoutUnusable(exc) from exc

@@ -62,6 +62,21 @@ def write_all(descriptor: int, data: Any) -> None:
             select.select([], [descriptor], [])
 
 
+def write_result(data: Any) -> None:
+    """Write all of `data` to stdout, past its buffer.
+
+    Raises:
+        ReaderGone: nobody reads it.
+        StdoutUnusable: it cannot be written.
+    """
+    try:
+        write_all(_STDOUT, data)
+    except BrokenPipeError as exc:
+        raise ReaderGone from exc
+    except OSError as exc:
+        raise StdoutUnusable(exc) from exc
+
+
 class _Result(io.FileIO):
     """Raises once; after that, what is left in buffers goes nowhere, at exit at the latest."""
 
@@ -70,13 +85,10 @@ class _Result(io.FileIO):
     def write(self, data: Any) -> int:
         if not self._is_lost:
             try:
-                write_all(self.fileno(), data)
-            except BrokenPipeError as exc:
+                write_result(data)
+            except (ReaderGone, StdoutUnusable):
                 self._is_lost = True
-                raise ReaderGone from exc
-            except OSError as exc:
-                self._is_lost = True
-                raise StdoutUnusable(exc) from exc
+                raise
         return memoryview(data).nbytes
 
 
