@@ -145,6 +145,15 @@ from krustlet.objects.service_account import (
     TokenRequestStatus,
 )
 from krustlet.objects.shape import Opaque, Shape
+from krustlet.objects.signing_request import (
+    CLIENT_SIGNER,
+    SERVING_SIGNER,
+    SIGNING_REQUESTS,
+    CertificateSigningRequest,
+    SigningRequestCondition,
+    SigningRequestSpec,
+    SigningRequestStatus,
+)
 from krustlet.objects.status import (
     ContainerState,
     ContainerStateRunning,
@@ -212,6 +221,7 @@ from krustlet.objects.words import (
 )
 
 __all__ = [
+    "CLIENT_SIGNER",
     "CONFIG_MAPS",
     "DEFAULT_GRACE_S",
     "DEFAULT_NAMESPACE",
@@ -222,6 +232,8 @@ __all__ = [
     "PODS",
     "SECRETS",
     "SERVICE_ACCOUNTS",
+    "SERVING_SIGNER",
+    "SIGNING_REQUESTS",
     "SUBJECT_ACCESS_REVIEWS",
     "TOKEN_REVIEWS",
     "WITHOUT_CLUSTER",
@@ -233,6 +245,7 @@ __all__ = [
     "BoundObjectReference",
     "CSIVolumeSource",
     "Capabilities",
+    "CertificateSigningRequest",
     "ClusterNeeded",
     "ClusterTrustBundleProjection",
     "ConditionStatus",
@@ -361,6 +374,9 @@ __all__ = [
     "ServiceAccount",
     "ServiceAccountTokenProjection",
     "Shape",
+    "SigningRequestCondition",
+    "SigningRequestSpec",
+    "SigningRequestStatus",
     "SleepAction",
     "StorageMedium",
     "SubjectAccessReview",

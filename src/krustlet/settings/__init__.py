@@ -2,6 +2,7 @@
 
 from krustlet.settings.cluster import (
     ARCHITECTURE,
+    DEFAULT_EVICTION_HARD,
     DEFAULT_MAX_PODS,
     DEFAULT_PORT,
     DEFAULT_TAINTS,
@@ -17,6 +18,7 @@ from krustlet.settings.settings import (
 
 __all__ = [
     "ARCHITECTURE",
+    "DEFAULT_EVICTION_HARD",
     "DEFAULT_LOG_MAX_BYTES",
     "DEFAULT_LOG_MAX_FILES",
     "DEFAULT_MAX_PODS",
