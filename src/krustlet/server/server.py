@@ -49,6 +49,7 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
         address: to listen on.
         port: 0 is one that is free.
         serving: PEM files of a certificate and its key; None has one made, for `hosts`.
+        signed: a PEM file of both, preferred to the one that was made as soon as it is there.
         hosts: names and addresses of this node.
         streams: whether it may execute and attach; where not, it is told so.
         client_ca: PEM of who signs clients' certificates, or a file of it, which may change at any
@@ -60,6 +61,7 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
     address: str = "0.0.0.0"  # noqa: S104 - the API server may come from anywhere
     port: int = 10250
     serving: tuple[Path, Path] | None = None
+    signed: Path | None = None
     hosts: tuple[str, ...] = ()
     client_ca: Path | bytes = b""
     streams: bool = False
@@ -228,9 +230,12 @@ def _quiet() -> logging.Logger:
 
 
 def _tls(https: Https, root: Path) -> ServingTls:
-    hosts = https.hosts or (https.node,)
-    serving = Serving(*https.serving) if https.serving is not None else self_signed(root, hosts)
-    return ServingTls(serving.certificate, serving.key, https.client_ca)
+    if https.serving is not None:
+        return ServingTls([Serving(*https.serving)], https.client_ca)
+    choices = [self_signed(root, https.hosts or (https.node,))]
+    if https.signed is not None:
+        choices.insert(0, Serving(https.signed, https.signed))
+    return ServingTls(choices, https.client_ca)
 
 
 def _guard(https: Https, tls: ServingTls) -> ClusterGuard:

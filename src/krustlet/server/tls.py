@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import structlog
 
+from krustlet.server.certificate import Serving
 from krustlet.server.errors import CertificateUnusable
 
 _PROTOCOL: Final = ["http/1.1"]  # upgrades need it, and clients may offer a later one first
@@ -24,17 +25,17 @@ log = structlog.get_logger(__name__)
 class ServingTls:
     """Which certificate is shown, and which authorities' clients are believed."""
 
-    def __init__(self, certificate: Path, key: Path, client_ca: Path | bytes) -> None:
+    def __init__(self, choices: Sequence[Serving], client_ca: Path | bytes) -> None:
         """Read all files.
 
         Args:
+            choices: the first that is there and of use is shown; each may come at any time.
             client_ca: PEM, or a file of it; empty: clients are asked for no certificate.
 
         Raises:
             CertificateUnusable: one of them cannot be used.
         """
-        self._certificate = certificate
-        self._key = key
+        self._choices = choices
         self._client_ca = client_ca
         self._believed: WeakKeyDictionary[ssl.SSLContext, frozenset[bytes]] = WeakKeyDictionary()
         self._has_dropped = False
@@ -71,7 +72,7 @@ class ServingTls:
         log.info("server.tls_reloaded")
 
     def _stamp(self) -> Sequence[tuple[int, int, int] | None]:
-        files = [self._certificate, self._key]
+        files = [file for choice in self._choices for file in choice]
         if isinstance(self._client_ca, Path):
             files.append(self._client_ca)
         return [_stamp_of(file) for file in files]
@@ -83,15 +84,30 @@ class ServingTls:
         # A session taken up again would bring along a certificate that was verified long ago.
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
-        try:
-            context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ValueError) as exc:
-            raise CertificateUnusable(
-                f"the serving certificate {self._certificate} cannot be used: {exc}",
-                hint=f"it and its key {self._key} must be PEM, belong together, and be readable",
-            ) from exc
+        self._show(context)
         self._believed[context] = self._believe(context)
         return context
+
+    def _show(self, context: ssl.SSLContext) -> None:
+        *preferred, last = self._choices
+        for choice in preferred:
+            try:
+                context.load_cert_chain(choice.certificate, choice.key)
+            except FileNotFoundError:
+                continue  # yet to come
+            except (OSError, ValueError) as exc:
+                log.warning(
+                    "server.certificate_skipped", file=str(choice.certificate), why=str(exc)
+                )
+            else:
+                return
+        try:
+            context.load_cert_chain(last.certificate, last.key)
+        except (OSError, ValueError) as exc:
+            raise CertificateUnusable(
+                f"the serving certificate {last.certificate} cannot be used: {exc}",
+                hint=f"it and its key {last.key} must be PEM, belong together, and be readable",
+            ) from exc
 
     def _believe(self, context: ssl.SSLContext) -> frozenset[bytes]:
         """Have `context` believe what the authorities signed; which these are."""

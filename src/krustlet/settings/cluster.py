@@ -71,7 +71,7 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
     server_tls_bootstrap: bool = True
     system_reserved: Mapping[str, Quantity] = {}
     kube_reserved: Mapping[str, Quantity] = {}
-    eviction_hard: Mapping[str, str] = DEFAULT_EVICTION_HARD
+    eviction_hard: Mapping[str, str] = msgspec.field(default_factory=lambda: DEFAULT_EVICTION_HARD)
     status_every_s: float = 10.0
     report_every_s: float = 300.0
     lease_duration_s: int = 40

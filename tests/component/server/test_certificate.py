@@ -9,8 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from krustlet.base import write_atomically
 from krustlet.server import CertificateUnusable, certificate
 from krustlet.server.certificate import Serving, self_signed
 from krustlet.server.tls import ServingTls
@@ -70,7 +72,7 @@ def test_one_that_is_torn_is_made_anew(tmp_path: Path, name: str) -> None:
 def test_a_key_of_another_certificate_is_replaced(tmp_path: Path) -> None:
     serving = self_signed(tmp_path, HOSTS)
     serving.key.write_bytes(self_signed(tmp_path / "other", HOSTS).key.read_bytes())
-    ServingTls(*self_signed(tmp_path, HOSTS), client_ca=b"")
+    ServingTls([self_signed(tmp_path, HOSTS)], client_ca=b"")
 
 
 def test_using_it_again_does_not_load_what_makes_it(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ print("cryptography" in sys.modules)
 
 
 def test_tls_is_new_enough_and_for_http_1_1(tmp_path: Path) -> None:
-    context = ServingTls(*self_signed(tmp_path, HOSTS), client_ca=b"").context
+    context = ServingTls([self_signed(tmp_path, HOSTS)], client_ca=b"").context
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_NONE
 
@@ -119,6 +121,36 @@ async def test_one_that_was_given_is_shown_and_changes_with_its_files(
         key.write_bytes(second.key.read_bytes())
         assert await shown() == second.certificate.read_bytes()
     assert not (rig.root / "pki").exists()
+
+
+async def test_one_that_was_signed_later_is_shown_and_cuts_nobody_off(
+    rig: Rig, tmp_path: Path
+) -> None:
+    authority = Authority.create(tmp_path / "cluster", "cluster")
+    signed = tmp_path / "kubelet-server-current.pem"
+    known = ssl.create_default_context(cafile=authority.certificate)
+    async with rig.serving(signed=signed) as server:
+        before = rig.trust(rig.admin)  # believes the self-signed one alone
+        connector = aiohttp.TCPConnector(ssl=before)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            async with session.get(rig.url("/healthz")) as answer:
+                assert await answer.text() == "ok"
+            identity = authority.issue("node", hosts=[HOST])
+            both = identity.certificate.read_bytes() + identity.key.read_bytes()
+            write_atomically(signed, both)
+            _, writer = await asyncio.open_connection(HOST, server.port, ssl=known)
+            writer.transport.abort()
+            async with session.get(rig.url("/healthz")) as answer:
+                assert await answer.text() == "ok"  # over the connection that there was
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await asyncio.open_connection(HOST, server.port, ssl=before)
+
+
+async def test_a_signed_one_that_is_of_no_use_is_passed_over(rig: Rig, tmp_path: Path) -> None:
+    signed = tmp_path / "kubelet-server-current.pem"
+    signed.write_text("torn")
+    async with rig.serving(signed=signed):
+        assert await rig.ask("/healthz", rig.admin) == (200, "ok")
 
 
 async def test_files_that_do_not_belong_together_are_told(rig: Rig, tmp_path: Path) -> None:
