@@ -316,7 +316,7 @@ async def test_a_restart_puts_right_what_is_its_own(joining: Joining) -> None:
     async with joining.running(labels={"rack": "other"}):
         labels = joining.object()["metadata"]["labels"]
         assert labels["kubernetes.io/arch"] == "wasm32-wasi"
-        assert (labels["type"], labels["rack"]) == ("krustlet", "r1")
+        assert (labels["type"], labels["rack"]) == ("krustlet", "other")
         assert joining.condition("Ready")["lastTransitionTime"] == ready_since
 
 

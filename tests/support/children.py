@@ -104,6 +104,14 @@ class Child:
         self._process = None
         return code
 
+    def wait(self, *, within_s: float) -> int:
+        """The exit code of one that is to end by itself."""
+        assert self._process is not None, f"{self.name} was not started"
+        code = self._process.wait(within_s)
+        BACKGROUND.discard(self._process.pid)
+        self._process = None
+        return code
+
     def tail(self, lines: int = 20) -> str:
         """The last it said, and where the rest is."""
         said = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -127,18 +135,18 @@ def wait_until(is_ready: Callable[[], bool], *, children: Sequence[Child], withi
 
 
 @contextmanager
-def reserved_port() -> Iterator[int]:
-    """A port on loopback that stays ours while no program listens on it.
+def reserved_port(host: str = _LOOPBACK) -> Iterator[int]:
+    """A port, on loopback if nothing else is said, that stays ours while no program listens on it.
 
     Whoever listens has to set SO_REUSEPORT: then it does not mind a socket of the same user that
     is bound but never listens.
     """
     with socket.socket() as free:
-        free.bind((_LOOPBACK, 0))
+        free.bind((host, 0))
         port = free.getsockname()[1]
     with socket.socket() as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        held.bind((_LOOPBACK, port))
+        held.bind((host, port))
         yield port
 
 

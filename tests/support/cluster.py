@@ -77,11 +77,14 @@ class Cluster:
         *,
         programs: Programs | None = None,
         flags: Mapping[str, Sequence[str]] | None = None,
+        also_at: Sequence[str] = (),
     ) -> "EitherWay[Cluster]":
         """A control plane that is ready once entered, with `with` or `async with`.
 
         Args:
             directory: its own; need not exist.
+            also_at: addresses and names that the API server answers to beside loopback; then it
+                listens at all that this machine has, or gets.
             flags: further ones for some programs, which win over those it is told anyway:
                 `{"kube-controller-manager": ["--node-monitor-grace-period=8s"]}`.
 
@@ -90,7 +93,8 @@ class Cluster:
             ChildError: on entering, with the last words of the program that did not start; on
                 leaving, with those of one that ended meanwhile.
         """
-        return EitherWay(_running(directory, programs or Programs(default_cache()), flags or {}))
+        programs = programs or Programs(default_cache())
+        return EitherWay(_running(directory, programs, flags or {}, also_at))
 
     # for tests --------------------------------------------------------------------------------
 
@@ -110,6 +114,14 @@ class Cluster:
         """A file with which one is whoever has `token`, as a kubelet before its first start."""
         return self._write_kubeconfig(f"token-{token}", "token", token)
 
+    def issue(self, user: str, **more: Any) -> Identity:
+        """A certificate that the API server believes, and all who believe the API server.
+
+        Args:
+            more: see `Authority.issue`.
+        """
+        return self._authority.issue(user, **more)
+
     def kubectl(
         self, *arguments: str | Path, stdin: str = "", kubeconfig: Path | None = None
     ) -> Result:
@@ -120,16 +132,42 @@ class Cluster:
             capture_output=True,
             text=True,
             cwd=self.directory,
-            env={
-                **os.environ,
-                "KUBECONFIG": str(kubeconfig or self.kubeconfig()),
-                "KUBECACHEDIR": str(self.directory / "kubectl"),
-                "KUBERC": "off",  # the aliases and defaults of whoever runs the tests
-            },
+            env=self._kubectl_environment(kubeconfig or self.kubeconfig()),
             timeout=_KUBECTL_LIMIT_S,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def kubectl_going_on(self, *arguments: str, into: Path) -> "Iterator[subprocess.Popen[bytes]]":
+        """`kubectl` says things, to an administrator, until it ends or the block does.
+
+        Args:
+            into: the file that is to hold all it says.
+        """
+        with (
+            into.open("wb") as file,
+            subprocess.Popen(
+                [self._kubectl, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=self.directory,
+                env=self._kubectl_environment(self.kubeconfig()),
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def _kubectl_environment(self, kubeconfig: Path) -> dict[str, str]:
+        return {
+            **os.environ,
+            "KUBECONFIG": str(kubeconfig),
+            "KUBECACHEDIR": str(self.directory / "kubectl"),
+            "KUBERC": "off",  # the aliases and defaults of whoever runs the tests
+        }
 
     def get(self, path: str) -> Any:
         """The object, or list of them, at `path` of the API; None if there is nothing.
@@ -224,12 +262,17 @@ class _Children(NamedTuple):
 
 @contextmanager
 def _running(
-    directory: Path, programs: Programs, flags: Mapping[str, Sequence[str]]
+    directory: Path,
+    programs: Programs,
+    flags: Mapping[str, Sequence[str]],
+    also_at: Sequence[str],
 ) -> Iterator[Cluster]:
     paths = {name: programs.path(name) for name in (*CONTROL_PLANE, "kubectl")}
     directory.mkdir(parents=True, exist_ok=True)
     with reserved_port() as port, reserved_port() as etcd_port:
-        cluster = _laid_out(directory, paths, flags, port=port, etcd_port=etcd_port)
+        cluster = _laid_out(
+            directory, paths, flags, port=port, etcd_port=etcd_port, also_at=also_at
+        )
         try:
             cluster.start_all()
             yield cluster
@@ -249,10 +292,11 @@ def _laid_out(
     *,
     port: int,
     etcd_port: int,
+    also_at: Sequence[str],
 ) -> Cluster:
     """A cluster that has yet to start."""
     authority = Authority.create(directory / "pki", "kubernetes")
-    pki = Pki.create(directory / "pki", authority)
+    pki = Pki.create(directory / "pki", authority, also_at)
     (logs := directory / "logs").mkdir()
 
     def child(name: str, told: Sequence[str]) -> Child:
@@ -271,7 +315,12 @@ def _laid_out(
 
     children = _Children(
         child("etcd", cluster_programs.etcd(data=directory / "etcd", port=etcd_port)),
-        child("kube-apiserver", cluster_programs.apiserver(pki, port=port, etcd_port=etcd_port)),
+        child(
+            "kube-apiserver",
+            cluster_programs.apiserver(
+                pki, port=port, etcd_port=etcd_port, everywhere=bool(also_at)
+            ),
+        ),
         child(
             "kube-controller-manager",
             cluster_programs.controller_manager(pki, kubeconfig("kube-controller-manager")),

@@ -3,6 +3,7 @@
 Leaves running them to `cluster.py`, which also lets a test add flags: the last of a name wins.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import msgspec
 from tests.support.authority import Authority, Identity, write_key
 
 HOST: Final = "127.0.0.1"
+_ANYWHERE: Final = "0.0.0.0"  # nobody is let in without a certificate
 _ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 _SERVICES: Final = "10.96.0.0/16"
 _SERVER_NAMES: Final = (
@@ -35,11 +37,11 @@ class Pki(msgspec.Struct, frozen=True):
     service_accounts: Path
 
     @classmethod
-    def create(cls, directory: Path, authority: Authority) -> "Pki":
+    def create(cls, directory: Path, authority: Authority, also_at: Sequence[str]) -> "Pki":
         write_key(service_accounts := directory / "service-accounts.key")
         return cls(
             ca=Identity(authority.certificate, authority.key),
-            apiserver=authority.issue("kube-apiserver", hosts=_SERVER_NAMES),
+            apiserver=authority.issue("kube-apiserver", hosts=[*_SERVER_NAMES, *also_at]),
             # A kubelet asks who that is, and what they may do: all, as nothing grants them less.
             to_kubelets=authority.issue("kube-apiserver-kubelet-client", groups=["system:masters"]),
             service_accounts=service_accounts,
@@ -62,11 +64,11 @@ def etcd(*, data: Path, port: int) -> list[str]:
     )
 
 
-def apiserver(pki: Pki, *, port: int, etcd_port: int) -> list[str]:
+def apiserver(pki: Pki, *, port: int, etcd_port: int, everywhere: bool) -> list[str]:
     return _flags(
         {
             "etcd-servers": f"http://{HOST}:{etcd_port}",
-            "bind-address": HOST,
+            "bind-address": _ANYWHERE if everywhere else HOST,
             "secure-port": port,
             "permit-port-sharing": True,
             # Loopback is no address for endpoints, and nothing here routes services anyway.

@@ -8,9 +8,11 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from krustlet.kubelet import remove_run
 from tests.support.children import Child
@@ -23,6 +25,28 @@ _READY_S: Final = 30.0
 _STOPPED_S: Final = 15.0
 
 
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How a node is started, where it is not as usual.
+
+    Attributes:
+        machine: words before the command, as `nsenter …`.
+        command: of the node itself, without flags.
+        credentials: the flags that say who it is; None: with the kubeconfig of its own.
+        environment: more of it, or other.
+        whole: the command with all its flags, if it is to have no others; it keeps everything
+            below its home directory then.
+    """
+
+    machine: Sequence[str | Path] = ()
+    command: Sequence[str] = (sys.executable, "-m", "krustlet", "node")
+    credentials: Sequence[str | Path] | None = None
+    environment: Mapping[str, str] = {}
+    whole: Sequence[str | Path] | None = None
+
+
+_AS_USUAL: Final = Launch()
+
+
 class KrustletNode:
     """A node that may be killed and come back; what it keeps is below `directory`.
 
@@ -33,29 +57,41 @@ class KrustletNode:
     """
 
     def __init__(
-        self, cluster: Cluster, directory: Path, name: str, port: int, flags: Sequence[str | Path]
+        self,
+        cluster: Cluster,
+        directory: Path,
+        name: str,
+        port: int,
+        flags: Sequence[str | Path],
+        launch: Launch = _AS_USUAL,
     ) -> None:
         self.cluster = cluster
         self.name = name
         self.port = port
-        self.data = directory / "data"
+        self.data = directory / (".krustlet" if launch.whole else "data")
         self.logs = directory / "pod-logs"
         self.log = directory / "node.log"
         directory.mkdir(parents=True, exist_ok=True)
         self._child = Child(
             f"krustlet node {name}",
-            [
-                *(sys.executable, "-m", "krustlet", "node"),
-                *("--kubeconfig", cluster.node_kubeconfig(name)),
-                *("--node-name", name),
-                *("--port", str(port)),
-                *("--data-dir", self.data),
-                *("--pod-logs-dir", self.logs),
-                *flags,
-            ],
+            [*launch.machine, *(launch.whole or self._command(launch, flags))],
             log=self.log,
-            environment=_environment(directory),
+            environment={**_environment(directory), **launch.environment},
         )
+
+    def _command(self, launch: Launch, flags: Sequence[str | Path]) -> list[str | Path]:
+        credentials = launch.credentials
+        if credentials is None:
+            credentials = ("--kubeconfig", self.cluster.node_kubeconfig(self.name))
+        return [
+            *launch.command,
+            *credentials,
+            *("--node-name", self.name),
+            *("--port", str(self.port)),
+            *("--data-dir", self.data),
+            *("--pod-logs-dir", self.logs),
+            *flags,
+        ]
 
     @property
     def pid(self) -> int:
@@ -73,6 +109,10 @@ class KrustletNode:
     def start_only(self) -> None:
         """Start it, and wait for nothing."""
         self._child.start()
+
+    def wait(self) -> int:
+        """The exit code of one that ends by itself."""
+        return self._child.wait(within_s=_READY_S)
 
     def stop(self) -> int | None:
         """Have it end by itself; its containers go on. Its exit code, if it ran at all."""
@@ -127,12 +167,21 @@ class KrustletNode:
 
 @contextlib.contextmanager
 def krustlet_node(
-    cluster: Cluster, directory: Path, name: str, *flags: str | Path
+    cluster: Cluster, directory: Path, name: str, *flags: str | Path, launch: Launch = _AS_USUAL
 ) -> Iterator[KrustletNode]:
     """A node that is ready; afterwards nothing is left of it, neither here nor in the cluster."""
-    node = KrustletNode(cluster, directory, name, _free_port(), flags)
-    try:
+    with krustlet_node_to_be(cluster, directory, name, *flags, launch=launch) as node:
         node.start()
+        yield node
+
+
+@contextlib.contextmanager
+def krustlet_node_to_be(
+    cluster: Cluster, directory: Path, name: str, *flags: str | Path, launch: Launch = _AS_USUAL
+) -> Iterator[KrustletNode]:
+    """A node that has yet to be started; afterwards nothing is left of it."""
+    node = KrustletNode(cluster, directory, name, _free_port(), flags, launch)
+    try:
         yield node
     finally:
         _clean_up(node)

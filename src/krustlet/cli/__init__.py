@@ -6,6 +6,6 @@ except KeyboardInterrupt:  # not covered by what is being imported here
     raise SystemExit(130) from None
 
 with leaving_at_once():
-    from krustlet.cli.main import main
+    from krustlet.cli.main import main, wasi
 
-__all__ = ["main"]
+__all__ = ["main", "wasi"]

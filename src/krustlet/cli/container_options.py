@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from krustlet.cli.node_values import PIDS, option
+from krustlet.cli.settings_values import Whole
 from krustlet.objects import QuantityError, as_int
 from krustlet.settings import (
     DEFAULT_LOG_MAX_BYTES,
@@ -80,7 +81,7 @@ _OPTIONS: Final = (
         help="A container's log is begun anew when it has grown to this.  [default: 10Mi]",
     ),
     option(
-        "--container-log-max-files", "log_max_files", type=click.IntRange(min=2),
+        "--container-log-max-files", "log_max_files", type=Whole(min=2),
         default=DEFAULT_LOG_MAX_FILES, show_default=True,
         envvar="KRUSTLET_CONTAINER_LOG_MAX_FILES", help="How many files of a log are kept.",
     ),

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any, Final
 
 import click
@@ -11,12 +10,16 @@ from krustlet import __version__
 from krustlet.base.errors import KrustletError
 from krustlet.cli import streams
 from krustlet.cli.interrupts import INTERRUPTED, leaving_at_once
+from krustlet.cli.lazy_group import LazyGroup
 from krustlet.cli.words import COMPLETE_VARIABLE, explained, show_error
 
 _COMMANDS: Final[Mapping[str, str]] = {
     "attach": "attach",
+    "bootstrap": "bootstrap",
     "completion": "completion",
+    "config": "config",
     "exec": "execute",
+    "join": "join",
     "logs": "logs",
     "node": "node",
     "ps": "ps",
@@ -27,35 +30,11 @@ _COMMANDS: Final[Mapping[str, str]] = {
     "version": "version",
 }
 _NAME: Final = "krustlet"
-_SENTENCE_LENGTH: Final = 200
 _TARGETS: Final = (".wasm", ".wat", ".yaml", ".yml", ".json")
 
 
-class _Commands(click.Group):
-    """Commands imported when they are asked for: `krustlet version` loads no engine room."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        with leaving_at_once():
-            module = import_module(f"krustlet.cli.{_COMMANDS[cmd_name]}")
-        command = module.command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Each command with a whole sentence, where click would cut it off at the line's end."""
-        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        rows = [
-            (name, command.get_short_help_str(_SENTENCE_LENGTH))
-            for name, command in commands.items()
-            if command is not None
-        ]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+class _Commands(LazyGroup):
+    """Knows what people mean who leave out `run`."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -70,7 +49,9 @@ class _Commands(click.Group):
             raise
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, modules=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def krustlet() -> None:
     """Run WebAssembly as Kubernetes pods.
@@ -88,16 +69,26 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
     with leaving_at_once():
         streams.settle()
-    sys.exit(_run(arguments))
+    sys.exit(_run(krustlet, _NAME, arguments, complete_var=COMPLETE_VARIABLE))
 
 
-def _run(arguments: list[str] | None) -> int:
+def wasi(arguments: list[str] | None = None) -> None:
+    """Likewise, as the original's command of that name."""
+    with leaving_at_once():
+        streams.settle()
+        from krustlet.cli.krustlet_wasi import command  # here: `krustlet` itself has no use for it
+    sys.exit(_run(command, command.name, arguments))
+
+
+def _run(
+    command: click.Command, name: str | None, arguments: list[str] | None, **others: Any
+) -> int:
     try:
-        result: Any = krustlet.main(
+        result: Any = command.main(
             arguments,
-            prog_name=_NAME,  # also as `python -m krustlet`
-            complete_var=COMPLETE_VARIABLE,
+            prog_name=name,  # also as `python -m krustlet`
             standalone_mode=False,
+            **others,
         )
         return result if isinstance(result, int) else 0
     except click.ClickException as exc:

@@ -5,236 +5,107 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, Final
 
 import click
 import structlog
 
-from krustlet.base import KrustletError
-from krustlet.base.logs import LEVELS, set_up_logs
-from krustlet.cli.container_options import container_options, container_settings
-from krustlet.cli.node_values import (
-    ADDRESSES,
-    LABELS,
-    NODE_NAME,
-    REGISTRIES,
-    TAINTS,
-    option,
-    taints_text,
-)
-from krustlet.objects import Taint
-from krustlet.settings import (
-    DEFAULT_MAX_PODS,
-    DEFAULT_PORT,
-    DEFAULT_TAINTS,
-    ClusterSettings,
-    Settings,
-    default_data_dir,
-)
+from krustlet.base.logs import set_up_logs
+from krustlet.cli.node_group import NodeGroup
+from krustlet.cli.resolution import loader, resolve
+from krustlet.cli.settings_command import config_of, source_of
+from krustlet.cli.settings_options import settings_options
+from krustlet.settings import ClusterSettings, Settings
 
-_POD_LOGS: Final = Path("/var/log/pods")
-_FILE: Final = click.Path(path_type=Path, dir_okay=False)
-_EXISTING: Final = click.Path(path_type=Path, dir_okay=False, exists=True)
-_DIRECTORY: Final = click.Path(path_type=Path, file_okay=False)
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger(__name__)
 
 
-class KubeconfigMissing(KrustletError):
-    """Nobody has said how to reach the API server."""
-
-
-@click.command("node")
-@option(
-    "--kubeconfig", type=_FILE, envvar="KUBECONFIG",
-    help="How to reach the API server, as user system:node:<name>.  [default: ~/.kube/config]",
-)  # fmt: skip
-@option(
-    "--node-name", type=NODE_NAME, envvar="KRUSTLET_NODE_NAME",
-    help="Name of the Node.  [default: the hostname, in lower case]",
-)  # fmt: skip
-@option("--hostname", envvar="KRUSTLET_HOSTNAME", help="The machine's name.  [default: as it says]")
-@option(
-    "-n", "--node-ip", "node_ips", type=ADDRESSES, envvar="KRUSTLET_NODE_IP", default="",
-    help="Address of node and pods; two for dual stack.  [default: the one that leads to the "
-    "API server]",
-)  # fmt: skip
-@option(
-    "-a", "--addr", "address", envvar="KRUSTLET_ADDRESS", default="0.0.0.0",  # noqa: S104 - as above
-    show_default=True, help="Address that the node's API listens on.",
-)  # fmt: skip
-@option(
-    "-p", "--port", type=click.IntRange(1, 65535), envvar="KRUSTLET_PORT", default=DEFAULT_PORT,
-    show_default=True, help="Port of the node's API.",
-)  # fmt: skip
-@option(
-    "--data-dir", type=_DIRECTORY, envvar="KRUSTLET_DATA_DIR",
-    help="Where everything is kept.  [default: ~/.krustlet]",
-)  # fmt: skip
-@option(
-    "--pod-logs-dir", type=_DIRECTORY, envvar="KRUSTLET_POD_LOGS_DIR",
-    help="Where the containers' logs are kept.  [default: /var/log/pods as root, else "
-    "<data-dir>/logs/pods]",
-)  # fmt: skip
-@option(
-    "--max-pods", type=click.IntRange(1, 10_000), envvar=["KRUSTLET_MAX_PODS", "MAX_PODS"],
-    default=DEFAULT_MAX_PODS, show_default=True, help="How many pods may run here at once.",
-)  # fmt: skip
-@option(
-    "--node-labels", "labels", type=LABELS, envvar=["KRUSTLET_NODE_LABELS", "NODE_LABELS"],
-    default="", help="More labels of the Node: key=value[,…].",
-)  # fmt: skip
-@option(
-    "--register-with-taints", "taints", type=TAINTS, envvar="KRUSTLET_REGISTER_WITH_TAINTS",
-    default=taints_text(DEFAULT_TAINTS), show_default=True,
-    help="Taints of a new Node, key=value:Effect[,…]; '' for none.",
-)  # fmt: skip
-@option(
-    "--provider-id", envvar="KRUSTLET_PROVIDER_ID", default="", help="spec.providerID of the Node."
-)
-@option(
-    "--client-ca-file", type=_EXISTING, envvar="KRUSTLET_CLIENT_CA_FILE",
-    help="Who signs for clients of the node's API.  [default: the CA of the kubeconfig]",
-)  # fmt: skip
-@option(
-    "--cert-file", type=_EXISTING, envvar="KRUSTLET_CERT_FILE",
-    help="Certificate of the node's API.  [default: a self-signed one]",
-)  # fmt: skip
-@option(
-    "--private-key-file", type=_EXISTING, envvar="KRUSTLET_PRIVATE_KEY_FILE",
-    help="The key of --cert-file.",
-)  # fmt: skip
-@option(
-    "--insecure-registries", type=REGISTRIES, envvar="KRUSTLET_INSECURE_REGISTRIES", default="",
-    help="Registries that may be spoken to without TLS: HOST:PORT[,…].",
-)  # fmt: skip
-@option(
-    "--registry-certs-dir", type=_DIRECTORY, envvar="KRUSTLET_REGISTRY_CERTS_DIR",
-    help="CAs of registries: DIR/HOST:PORT/*.crt.",
-)  # fmt: skip
-@option(
-    "--allow-local-modules", is_flag=True, envvar="KRUSTLET_ALLOW_LOCAL_MODULES",
-    help="Let pods run files of this machine, as file:/path/to/module.wasm.",
-)  # fmt: skip
-@option(
-    "--kube-api-qps", "api_qps", type=click.FloatRange(min=0), default=500.0, show_default=True,
-    help="How often a second the API server is asked at most; 0 for no limit.",
-)  # fmt: skip
-@option(
-    "--kube-api-burst", "api_burst", type=click.IntRange(min=1), default=1000, show_default=True,
-    help="How often at once.",
-)  # fmt: skip
-@option(
-    "--event-qps", type=click.FloatRange(min=0), default=50.0, show_default=True,
-    help="How many events a second are told at most; 0 for no limit.",
-)  # fmt: skip
-@option(
-    "--event-burst", type=click.IntRange(min=1), default=100, show_default=True,
-    help="How many events at once.",
-)  # fmt: skip
-@container_options
-@option("--provider", default="wasi", show_default=True, help="What runs the containers.")
-@option(
-    "--log-level", type=click.Choice(LEVELS), envvar="KRUSTLET_LOG_LEVEL", default="info",
-    show_default=True, help="What is logged, on stderr.",
-)  # fmt: skip
-def command(
-    *,
-    kubeconfig: Path | None,
-    node_name: str | None,
-    hostname: str | None,
-    node_ips: tuple[str, ...],
-    data_dir: Path | None,
-    pod_logs_dir: Path | None,
-    cert_file: Path | None,
-    private_key_file: Path | None,
-    taints: tuple[Taint, ...],
-    provider: str,
-    insecure_registries: tuple[str, ...],
-    registry_certs_dir: Path | None,
-    allow_local_modules: bool,
-    log_level: str,
-    **others: Any,
-) -> int:
+@click.group("node", cls=NodeGroup, modules={"reset": "node_reset"}, invoke_without_command=True)
+@settings_options()
+@click.pass_context
+def command(ctx: click.Context, /, **_: Any) -> int:
     """Be a node of a cluster, and run its pods until told to stop.
 
     \b
     krustlet node --kubeconfig node.conf --node-ip 192.168.11.5
+    krustlet node --config /etc/krustlet/config.yaml
     kubectl get nodes -o wide
 
     Containers go on when this command ends, however it does; the next one takes them over.
-    SIGTERM and Ctrl-C end it at once, with exit code 0.
+    SIGTERM and Ctrl-C end it at once, with exit code 0. Flags win over variables, these over the
+    file.
+    """
+    return be_a_node(ctx) if ctx.invoked_subcommand is None else 0
+
+
+def be_a_node(ctx: click.Context) -> int:
+    """What `ctx.params` say, until told to stop; the exit code.
+
+    Raises:
+        KrustletError: it cannot be a node.
     """
     # Until there is a loop to hear of it, there is nothing to tidy up either.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGHUP, lambda *_: None)  # nor are there settings to read again yet
     from krustlet.kubelet.node import run_node  # heavy; no other command needs it
+    from krustlet.kubelet.service_manager import ServiceManager
 
-    set_up_logs(log_level)
-    if (cert_file is None) != (private_key_file is None):
-        raise click.UsageError("--cert-file and --private-key-file belong together")
-    of_containers = container_settings(others)
-    host = hostname or socket.gethostname()
-    certificate = (cert_file, private_key_file) if cert_file and private_key_file else None
-    cluster = ClusterSettings(
-        kubeconfig=_kubeconfig(kubeconfig),
-        node_name=node_name or _name_from(host),
-        hostname=host,
-        node_ips=node_ips,
-        taints=taints,
-        certificate=certificate,
-        **others,
-    )
-    data = (data_dir or default_data_dir()).absolute()
-    settings = Settings(
-        root=data,
-        cache=data / "cache",
-        logs=(pod_logs_dir or _pod_logs(data)).absolute(),
-        images=data / "images",
-        provider=provider,
-        insecure_registries=insecure_registries,
-        registry_certs_dir=registry_certs_dir,
-        registry_config=data / "config.json",
-        allow_local_modules=allow_local_modules,
-        **of_containers,
-    )
-    _warn_of_addresses(node_ips)
-    if registry_certs_dir is not None and not registry_certs_dir.is_dir():
-        # No error: it is looked into each time, and may come later.
-        log.warning(
-            "node.registry_certs_missing",
-            directory=str(registry_certs_dir),
-            hint="as long as it is not there, registries need a certificate that this machine "
-            "believes",
-        )
-    asyncio.run(_until_told_to_stop(run_node(settings, cluster)))
+    set_up_logs(ctx.params["log_level"])
+    settings, cluster = resolve(ctx)
+    _warn_of_the_file(ctx)
+    _warn_of_what_waits(ctx)
+    _warn_of_addresses(cluster)
+    _warn_of_certs(settings)
+    manager = ServiceManager.from_environment()
+    work = run_node(settings, cluster, load=loader(ctx), say=_say, manager=manager)
+    asyncio.run(_until_told_to_stop(work))
     return 0
 
 
-def _kubeconfig(named: Path | None) -> Path:
-    if named is not None:
-        return named
-    default = Path.home() / ".kube" / "config"
-    if not default.exists():
-        raise KubeconfigMissing(
-            "nobody has said how to reach the API server",
-            hint="name a kubeconfig file with --kubeconfig or KUBECONFIG",
-        )
-    return default
+def _say(line: str) -> None:
+    """On stdout, where scripts look for it; whether anybody reads it is nothing to the node."""
+    with suppress(OSError):
+        click.echo(line)
 
 
-def _name_from(hostname: str) -> str:
-    try:
-        return NODE_NAME.convert(hostname, None, None)
-    except click.BadParameter as exc:
-        raise click.UsageError(
-            f"the hostname is no name for a Node: {exc.message}; or give --node-name"
-        ) from exc
+def _warn_of_the_file(ctx: click.Context) -> None:
+    """What it says in vain; nobody should believe that it has an effect."""
+    config = config_of(ctx)
+    if config is None:
+        return
+    vain = [f"{remark.key} (line {remark.line})" for remark in config.no_effect if not remark.why]
+    if vain:
+        log.warning("config.no_effect", file=str(config.path), fields=vain)
+    for remark in config.no_effect:
+        if remark.why:
+            log.warning(
+                "config.refused",
+                file=str(config.path),
+                field=remark.key,
+                line=remark.line,
+                why=remark.why,
+            )
 
 
-def _warn_of_addresses(node_ips: tuple[str, ...]) -> None:
+def _warn_of_what_waits(ctx: click.Context) -> None:
+    """What is understood, but changes nothing here."""
+    from krustlet.node import idle_words
+
+    reserves = ("system_reserved", "kube_reserved", "eviction_hard")
+    if idle := idle_words(word for name in reserves for word in ctx.params[name]):
+        log.warning("config.no_effect", fields=idle)
+    for name in ("plugins_dir", "device_plugins_dir"):
+        if ctx.params[name] is not None:
+            source, where = source_of(ctx, name)
+            log.warning("config.no_effect", fields=[name], source=source, where=where)
+
+
+def _warn_of_addresses(cluster: ClusterSettings) -> None:
     """Which of them are not this machine's: that is right behind NAT, and else a mistake."""
-    for ip in node_ips:
+    for ip in cluster.node_ips:
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -248,17 +119,35 @@ def _warn_of_addresses(node_ips: tuple[str, ...]) -> None:
             )
 
 
-def _pod_logs(data: Path) -> Path:
-    return _POD_LOGS if os.geteuid() == 0 else data / "logs" / "pods"
+def _warn_of_certs(settings: Settings) -> None:
+    directory = settings.registry_certs_dir
+    if directory is not None and not directory.is_dir():
+        # No error: it is looked into each time, and may come later.
+        log.warning(
+            "node.registry_certs_missing",
+            directory=str(directory),
+            hint="as long as it is not there, registries need a certificate that this machine "
+            "believes",
+        )
 
 
 async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, task.cancel)
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        if not asked.is_set():  # told again, it is to finish what it is at
+            asked.set()
+            task.cancel()
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, stop)
     try:
         await task
     except asyncio.CancelledError:
         if not task.cancelled():
             raise
+    finally:
+        # The loop takes its handlers with it; the process ends in a moment, and well.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)

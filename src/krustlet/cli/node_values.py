@@ -5,12 +5,18 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.core import ParameterSource
 
 from krustlet.objects import ObjectMeta, Pod, PodSpec, Taint, validate
+
+if TYPE_CHECKING:
+    from krustlet.settings import ConfigFile
+
+CONFIG: Final = f"{__name__}.config"
+"""Where a context's `meta` keeps the configuration file that was read, if one was."""
 
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT: Final = re.compile(r"(?P<key>[^=:\s]+)(?:=(?P<value>[^=:\s]*))?:(?P<effect>\w+)")
@@ -23,17 +29,22 @@ _MOST_PIDS: Final = 1 << 22  # the kernel's PID_MAX_LIMIT
 
 
 class Option(click.Option):
-    """Where the environment is to blame for a value, it says so."""
+    """Where the environment or a file is to blame for a value, it says so."""
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """What to call it in an error."""
         if ctx is not None and self.name is not None:
             source = ctx.get_parameter_source(self.name)
-            if source is ParameterSource.ENVIRONMENT and (variable := self._variable()):
+            if source is ParameterSource.ENVIRONMENT and (variable := self.variable()):
                 return f"the environment's '{variable}'"
+            config: ConfigFile | None = ctx.meta.get(CONFIG)
+            if source is ParameterSource.DEFAULT_MAP and config is not None:
+                place = config.places[self.name]
+                return f"{config.path} line {place.line}: {place.key}"
         return click.Parameter.get_error_hint(self, ctx)  # that of an Option differs by version
 
-    def _variable(self) -> str | None:
+    def variable(self) -> str | None:
+        """The variable that is set, of those that it may come from."""
         names = [self.envvar] if isinstance(self.envvar, str) else self.envvar or ()
         return next((name for name in names if os.environ.get(name)), None)
 
@@ -52,7 +63,8 @@ class _Names(click.ParamType[tuple[str, ...]]):
     ) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
-        return tuple(word for word in map(str.strip, str(value).split(",")) if word)
+        words = value if isinstance(value, list) else str(value).split(",")
+        return tuple(word for word in map(str.strip, words) if word)
 
 
 class _Addresses(_Names):
@@ -70,7 +82,8 @@ class _Addresses(_Names):
                 address = ipaddress.ip_address(word)
             except ValueError:
                 self.fail(f"{word!r} is no IP address", param, ctx)
-            if address.is_loopback or address.is_unspecified or address.is_multicast:
+            # 0.0.0.0 and :: are taken: the address that the default route of their family has.
+            if address.is_loopback or address.is_link_local or address.is_multicast:
                 self.fail(f"{word} is no address that others can reach", param, ctx)
             families.append(address.version)
         if len(set(families)) != len(families):
@@ -119,13 +132,20 @@ class _Labels(click.ParamType[dict[str, str]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> dict[str, str]:
-        if isinstance(value, dict):
-            return value
-        pairs = (word.partition("=") for word in NAMES.convert(value, param, ctx))
-        labels = {key.strip(): text.strip() for key, _, text in pairs if key.strip()}
+        labels = pairs_of(value, param, ctx)
         if problem := _problem(labels=labels):
             self.fail(problem, param, ctx)
         return labels
+
+
+def pairs_of(
+    value: object, param: click.Parameter | None, ctx: click.Context | None
+) -> dict[str, str]:
+    """Of `key=value,key`, or as they are; what has no key is of no account."""
+    if isinstance(value, dict):
+        return value
+    pairs = (word.partition("=") for word in NAMES.convert(value, param, ctx))
+    return {key.strip(): text.strip() for key, _, text in pairs if key.strip()}
 
 
 def _problem(*, name: str = "a", labels: Mapping[str, str] | None = None) -> str:
@@ -146,7 +166,7 @@ class _Taints(click.ParamType[tuple[Taint, ...]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[Taint, ...]:
         if isinstance(value, tuple):
-            return value
+            return value  # they are taints already
         return tuple(self._taint(word, param, ctx) for word in NAMES.convert(value, param, ctx))
 
     def _taint(self, word: str, param: click.Parameter | None, ctx: click.Context | None) -> Taint:
@@ -193,4 +213,6 @@ PIDS: Final = _Pids()
 
 def taints_text(taints: Iterable[Taint]) -> str:
     """As the command line takes them."""
-    return ",".join(f"{taint.key}={taint.value}:{taint.effect}" for taint in taints)
+    return ",".join(
+        f"{taint.key}{'=' if taint.value else ''}{taint.value}:{taint.effect}" for taint in taints
+    )

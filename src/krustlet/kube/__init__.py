@@ -9,7 +9,7 @@ from krustlet.kube.answers import Listing, ObjectId
 from krustlet.kube.changes import Applied, Change, Listed, Removed
 from krustlet.kube.client import FIELD_MANAGER, KubeClient, PatchKind
 from krustlet.kube.config import KubeConfig
-from krustlet.kube.credentials import ClientCertificate
+from krustlet.kube.credentials import ClientCertificate, Credentials, Identity
 from krustlet.kube.errors import (
     AlreadyExists,
     ApiError,
@@ -22,6 +22,7 @@ from krustlet.kube.errors import (
     Invalid,
     KubeConfigError,
     KubeError,
+    NamespaceEnding,
     NotFound,
     TooManyRequests,
     Unauthorized,
@@ -42,9 +43,11 @@ __all__ = [
     "Change",
     "ClientCertificate",
     "Conflict",
+    "Credentials",
     "CredentialsUnavailable",
     "Forbidden",
     "Gone",
+    "Identity",
     "Invalid",
     "KubeClient",
     "KubeConfig",
@@ -52,6 +55,7 @@ __all__ = [
     "KubeError",
     "Listed",
     "Listing",
+    "NamespaceEnding",
     "NotFound",
     "ObjectId",
     "PatchKind",

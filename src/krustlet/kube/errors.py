@@ -64,6 +64,10 @@ class Forbidden(ApiError):
     """403: it knows who we are, and that we may not."""
 
 
+class NamespaceEnding(Forbidden):
+    """403: nothing can be made any more in a namespace that is being deleted."""
+
+
 class NotFound(ApiError):
     """404: there is no such object, or no such kind of object."""
 
@@ -107,9 +111,16 @@ class UnreadableAnswer(ApiError):
 
 
 class Cause(Shape, frozen=True, kw_only=True):
+    """One reason among others."""
+
+    reason: str = ""
+
+
+class Details(Shape, frozen=True, kw_only=True):
     """Why a `Status` came about."""
 
     retry_after_seconds: int = 0
+    causes: tuple[Cause, ...] = ()
 
 
 class Status(Shape, frozen=True, kw_only=True):
@@ -119,7 +130,7 @@ class Status(Shape, frozen=True, kw_only=True):
     message: str = ""
     reason: str = ""
     code: int = 0
-    details: Cause | None = None
+    details: Details | None = None
 
 
 _BY_REASON: Final[dict[str, type[ApiError]]] = {
@@ -137,6 +148,8 @@ _BY_STATUS: Final[dict[int, type[ApiError]]] = {
     HTTPStatus.UNPROCESSABLE_ENTITY: Invalid,
     HTTPStatus.TOO_MANY_REQUESTS: TooManyRequests,
 }
+# Source: k8s.io/api core/v1/types.go, `NamespaceTerminatingCause`.
+_NAMESPACE_ENDS: Final = Cause(reason="NamespaceTerminating")
 _status_decoder: Final = msgspec.json.Decoder(Status)
 
 
@@ -171,6 +184,8 @@ def error_from_status(
     if retry_after_s is None and told.details is not None and told.details.retry_after_seconds:
         retry_after_s = float(told.details.retry_after_seconds)
     message = told.message or told.reason or f"status {told.code or status}"
+    if told.details is not None and _NAMESPACE_ENDS in told.details.causes:
+        return NamespaceEnding(message, status=status or told.code, api_reason=told.reason)
     return _typed(message, status or told.code, told.reason, retry_after_s)
 
 

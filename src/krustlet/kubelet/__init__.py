@@ -4,12 +4,19 @@
 """
 
 from krustlet.kubelet.core import Kubelet, run_kubelet
-from krustlet.kubelet.runtime import can_change_users, missing_walls, remove_run, unlimited
+from krustlet.kubelet.runtime import (
+    can_change_users,
+    missing_walls,
+    remove_groups,
+    remove_run,
+    unlimited,
+)
 
 __all__ = [
     "Kubelet",
     "can_change_users",
     "missing_walls",
+    "remove_groups",
     "remove_run",
     "run_kubelet",
     "unlimited",

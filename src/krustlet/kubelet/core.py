@@ -13,7 +13,7 @@ import structlog
 
 from krustlet.base import SystemClock, make_private_directory
 from krustlet.images import Keyring, LocalImages, Puller
-from krustlet.kubelet.runtime import make_runtime
+from krustlet.kubelet.runtime import Powers, make_runtime
 from krustlet.objects import Allocatable, Lookups, NoCluster
 from krustlet.pods import Checkpoints, HostAddress, Means, Pods, Sink, UserRange, UserRules
 from krustlet.provider import Runtime
@@ -38,12 +38,15 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Kubelet:
-    """The rooms that a face may talk to."""
+    """The rooms that a face may talk to, and what the machine lets them do."""
 
-    def __init__(self, pods: Pods, images: Puller, runtime: Runtime, volumes: Volumes) -> None:
+    def __init__(
+        self, pods: Pods, images: Puller, runtime: Runtime, powers: Powers, volumes: Volumes
+    ) -> None:
         self.pods = pods
         self.images = images
         self.runtime = runtime
+        self.powers = powers
         self.volumes = volumes
 
 
@@ -89,7 +92,7 @@ async def run_kubelet(
     )
     try:
         async with registries, Pods(means) as pods:
-            yield Kubelet(pods, images, runtime, volumes)
+            yield Kubelet(pods, images, runtime, powers, volumes)
     finally:
         await runtime.close(stop_all=settings.ephemeral)
 

@@ -3,6 +3,7 @@
 Source: kubernetes pkg/kubelet/kubelet.go, `syncLoopIteration`.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
@@ -35,13 +36,14 @@ class Intake:
         """
         self._writer = writer
         self._directory = directory
-        self._has_listed = False
+        self.listed = asyncio.Event()
+        """Set once the pods are known."""
         self._there: set[str] = set()  # what the API server has
         self._gone: set[str] = set()  # of these, what nothing is left of here
 
     def trouble(self) -> str:
         """Why nobody looks after the pods; empty if somebody does."""
-        return "" if self._has_listed else "the pods of this node are not known yet"
+        return "" if self.listed.is_set() else "the pods of this node are not known yet"
 
     def forget(self, pod: Pod) -> None:
         """Nothing of the pod is left on this node: what comes of it now is late."""
@@ -57,7 +59,7 @@ class Intake:
                         self._take(pods, pod)
                     if is_complete:  # else some that seem to be nobody's may be somebody's
                         pods.stop_strangers()
-                    self._has_listed = True
+                    self.listed.set()
                     log.info("pods.listed", pods=len(objects))
                 case Applied(object=pod):
                     self._take(pods, pod)

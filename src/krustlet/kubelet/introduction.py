@@ -5,20 +5,21 @@ it is waited for, as it may come back any time.
 """
 
 import asyncio
-import ssl
 from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
 
-from krustlet.base import Backoff, KrustletError
+from krustlet.base import Backoff, Clock, KrustletError, SystemClock
+from krustlet.certificates import Distrust, clock_hint, distrust
 from krustlet.kube import ApiError, Forbidden, NotFound, Unauthorized
 from krustlet.objects import Node
 
-_REQUEST_LIMIT_S: Final = 10.0
+_REQUEST_LIMIT_S: Final = 30.0  # a server under load may take ten seconds for each answer
 _RETRIES: Final = Backoff(initial_s=0.2, max_s=7.0)
 # One that has just been started may not know anybody for a moment.
 _PATIENCE_S: Final = 5.0
+_CLOCK: Final = SystemClock()
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +34,13 @@ class Nodes(Protocol):
     async def get(self) -> Node: ...
 
 
-async def introduce(nodes: Nodes, *, name: str, kubeconfig: Path) -> None:
+async def introduce(nodes: Nodes, *, name: str, kubeconfig: Path, clock: Clock = _CLOCK) -> None:
     """The API server has answered this node; waits for it for as long as it takes.
 
     Args:
         name: of the node.
         kubeconfig: where it says who the node is; errors name it.
+        clock: named where the server's certificate is good at another time: that may be set right.
 
     Raises:
         NodeRefused: either of them cannot prove who it is, or the node is somebody else's.
@@ -63,8 +65,7 @@ async def introduce(nodes: Nodes, *, name: str, kubeconfig: Path) -> None:
                     raise refusal from exc
             said = _in_words(exc)
             if said != complaint:
-                hint = exc.hint if isinstance(exc, ApiError) else ""
-                log.warning("node.waits_for_api_server", reason=said, hint=hint)
+                log.warning("node.waits_for_api_server", reason=said, hint=_hint(exc, clock))
             complaint = said
         failures += 1
         await asyncio.sleep(_RETRIES.wait_s(failures + 1))
@@ -87,12 +88,18 @@ def _refusal(error: Exception, name: str, kubeconfig: Path) -> NodeRefused | Non
             hint=f"the user of {kubeconfig} must be system:node:{name}, in the group system:nodes; "
             "or choose the node's name with --node-name",
         )
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError) and isinstance(error, ApiError):
+    if distrust(error) is Distrust.STRANGER and isinstance(error, ApiError):
         return _Untrusted(
             f"the API server is not the one that the kubeconfig means: {error.message}",
             hint=error.hint,
         )
     return None
+
+
+def _hint(error: Exception, clock: Clock) -> str:
+    if distrust(error) is Distrust.CLOCK:
+        return clock_hint(clock.now())
+    return error.hint if isinstance(error, ApiError) else ""
 
 
 def _in_words(error: Exception) -> str:

@@ -3,18 +3,21 @@ go out, there is a Node to be seen and an API to be asked. No logic.
 """
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final
 
 import structlog
 
 from krustlet import __version__
 from krustlet.base import SystemClock, only_user_of
+from krustlet.base.tasks import task_group
+from krustlet.certificates import Joining, credentials_for
 from krustlet.images import ImageError
-from krustlet.kube import KubeClient, KubeConfig, load_kubeconfig, reflect
-from krustlet.kubelet.address import address_towards
+from krustlet.kube import reflect
+from krustlet.kubelet.address import HostAddresses
+from krustlet.kubelet.certification import Certification, Say, store_of
+from krustlet.kubelet.clients import Clients, open_clients
 from krustlet.kubelet.control import NodeControl
 from krustlet.kubelet.core import Kubelet, Surroundings, run_kubelet
 from krustlet.kubelet.intake import Intake
@@ -23,131 +26,208 @@ from krustlet.kubelet.premises import (
     data_directory,
     logs_directory,
     open_as_many_files_as_allowed,
+    spare_the_collector,
 )
+from krustlet.kubelet.reloading import OF_THE_NODE, Applier, Both, Load, Reloader
+from krustlet.kubelet.rivals import only_node_called, refuse_rival
+from krustlet.kubelet.service_manager import ServiceManager
 from krustlet.kubelet.sink import ApiSink, NodeEvents
-from krustlet.node import LeaseApi, LinuxHost, NodeAgent, NodeApi, NodeMeans, NodeSettings
+from krustlet.node import (
+    LeaseApi,
+    LinuxHost,
+    NodeAgent,
+    NodeApi,
+    NodeMeans,
+    node_settings,
+)
 from krustlet.objects import PODS, ContainerImage
 from krustlet.pods import HostAddress
 from krustlet.server import ApiReviewer, Https, NodeServer
-from krustlet.settings import ClusterSettings, Settings
+from krustlet.settings import ClusterSettings, Settings, kubelet_configuration
 from krustlet.sources import ApiLookups
 from krustlet.status import EventRecorder, StatusWriter
 
-_ALLOCATIONS: Final = 20_000  # between two looks at the youngest objects; Python's own is 700
+_CLOCK: Final = SystemClock()
 
 log = structlog.get_logger(__name__)
 
 
-async def run_node(settings: Settings, cluster: ClusterSettings) -> None:
+async def run_node(
+    settings: Settings,
+    cluster: ClusterSettings,
+    *,
+    load: Load | None = None,
+    say: Say = lambda _: None,
+    manager: ServiceManager | None = None,
+) -> None:
     """Be a node of the cluster until cancelled; containers go on afterwards.
 
+    Args:
+        load: reads the settings again, when SIGHUP asks for it; None: they stay as they are.
+        say: puts a line before whoever started the node: what needs a person's approval.
+        manager: of the service that this is; None: nobody wants to know.
+
     Raises:
+        CertificatesError: there are no credentials, and none to be had.
         KubeConfigError: the kubeconfig cannot be used.
         DirectoryInUse: another kubelet has the data directory.
         DirectoryUnusable: it, or the one for pod logs, cannot be written.
+        NameTaken: another kubelet is this node.
         NodeRefused: the API server will not have this node.
         KrustletError: whatever else keeps it from being a node; see the rooms.
     """
-    config = load_kubeconfig(cluster.kubeconfig)
+    manager = manager or ServiceManager()
+    node_settings(cluster, ips=(), data_dir=settings.root)  # what cannot be is told at once
     open_as_many_files_as_allowed()
     with only_user_of(data_directory(settings.root)):
         logs_directory(settings.logs)
-        async with _clients(config, cluster) as clients:
-            await _Node(settings, cluster, clients).run()
+        try:
+            async with task_group() as tasks:
+                tasks.create_task(manager.keep_watch(), name="node.watchdog")
+                await _join(settings, cluster, load or _same(settings, cluster), say, manager)
+        finally:
+            manager.stopping("the node ends; its containers go on")
 
 
-def _spare_the_collector() -> None:
-    """Have Python look for cycles seldom, and not among what was imported: that is here to stay.
-
-    Measured: it took a fifth of the processor time that a pod costs. At all objects that are left
-    it looks every hundred pods or so: they are few, and what finished pods leave in cycles costs
-    the more the longer it lies about (25 MB after a thousand pods, where it looked a tenth as
-    often).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS, 10, 2)
+def _same(settings: Settings, cluster: ClusterSettings) -> Load:
+    return lambda: (settings, cluster)
 
 
-class _Clients:
-    """Ways to the API server that do not hold each other up."""
+async def _join(
+    settings: Settings, cluster: ClusterSettings, load: Load, say: Say, manager: ServiceManager
+) -> None:
+    def tell(line: str) -> None:
+        say(line)
+        manager.status(line)
 
-    def __init__(self, config: KubeConfig, cluster: ClusterSettings) -> None:
-        self.config = config
-        self.api = KubeClient(config, qps=cluster.api_qps, burst=cluster.api_burst)
-        self.events = KubeClient(config, qps=cluster.event_qps, burst=cluster.event_burst)
-        self.leases = KubeClient(config, qps=0)
-        # Strangers may ask the node's API as often as they like.
-        self.reviews = KubeClient(config, qps=cluster.event_qps, burst=cluster.event_burst)
-
-
-@asynccontextmanager
-async def _clients(config: KubeConfig, cluster: ClusterSettings) -> AsyncIterator[_Clients]:
-    clients = _Clients(config, cluster)
-    async with clients.api, clients.events, clients.leases, clients.reviews:
-        yield clients
+    store = store_of(settings.root, _CLOCK)
+    config = await credentials_for(
+        Joining(
+            kubeconfig=cluster.kubeconfig,
+            bootstrap_file=cluster.bootstrap_file,
+            node=cluster.node_name,
+            clock=_CLOCK,
+            store=store,
+            say=tell,
+        )
+    )
+    with only_node_called(cluster.node_name, server=config.server):
+        async with open_clients(config, cluster) as clients:
+            addresses = HostAddresses(cluster.node_ips, config.server)
+            await asyncio.to_thread(addresses.current)  # without any there is no node
+            certification = Certification(
+                settings.root,
+                cluster,
+                clients,
+                store,
+                clock=_CLOCK,
+                ips=addresses.current,
+                say=tell,
+            )
+            node = _Node((settings, cluster), clients, addresses, certification, manager)
+            await node.run(load)
 
 
 class _Node:
     """The rooms of a node, put together."""
 
-    def __init__(self, settings: Settings, cluster: ClusterSettings, clients: _Clients) -> None:
-        ips = cluster.node_ips or (address_towards(clients.config.server),)
-        clock = SystemClock()
-        self._settings = settings
-        self._cluster = cluster
+    def __init__(
+        self,
+        told: Both,
+        clients: Clients,
+        addresses: HostAddresses,
+        certification: Certification,
+        manager: ServiceManager,
+    ) -> None:
+        settings, cluster = self._told = told
         self._clients = clients
-        self._ips = ips
+        self._addresses = addresses
+        self._certification = certification
+        self._manager = manager
         self._writer = StatusWriter(clients.api)
-        self._events = EventRecorder(clients.events, node=cluster.node_name, clock=clock)
+        self._events = EventRecorder(clients.events, node=cluster.node_name, clock=_CLOCK)
         self._intake = Intake(self._writer, directory=settings.root)
         self._kubelet: Kubelet | None = None
         self._nodes = NodeApi(clients.api, cluster.node_name)
+        self._leases = LeaseApi(clients.leases, cluster.node_name)
+        self._host = LinuxHost(settings.root)
         self._agent = NodeAgent(
-            NodeSettings(
-                name=cluster.node_name,
-                ips=ips,
-                hostname=cluster.hostname,
-                data_dir=settings.root,
-                port=cluster.port,
-                max_pods=cluster.max_pods,
-                labels=cluster.labels,
-                taints=cluster.taints,
-                provider_id=cluster.provider_id,
-            ),
+            node_settings(cluster, ips=addresses.current(), data_dir=settings.root),
             NodeMeans(
                 nodes=self._nodes,
-                host=LinuxHost(settings.root),
+                host=self._host,
                 events=NodeEvents(self._events, cluster.node_name),
-                clock=clock,
+                clock=_CLOCK,
                 images=self._images,
                 healthy=self._trouble,
+                resizes=self._resizes,
+                addresses=addresses.current,
+                on_addresses=self._move,
             ),
-            leases=LeaseApi(clients.leases, cluster.node_name),
+            leases=self._leases,
         )
 
-    async def run(self) -> None:
-        """All of it, until cancelled."""
+    async def run(self, load: Load) -> None:
+        """All of it, until cancelled.
+
+        Args:
+            load: reads the settings again.
+        """
+        settings, cluster = self._told
         sink = ApiSink(self._writer, self._events, on_gone=self._intake.forget)
         surroundings = Surroundings(
             lookups=ApiLookups(self._clients.api),
-            address=HostAddress(ip=self._ips[0]),
+            address=HostAddress(ip=self._addresses.current()[0]),
             allocatable=lambda: self._agent.allocatable,
+        )
+        reloader = Reloader(
+            self._told,
+            load=load,
+            appliers=[Applier(OF_THE_NODE, self._change)],
+            manager=self._manager,
         )
         async with AsyncExitStack() as stack:
             stack.callback(self._tell_what_goes_on)
             await stack.enter_async_context(self._writer)
             kubelet = self._kubelet = await stack.enter_async_context(
-                run_kubelet(self._settings, sink, surroundings)
+                run_kubelet(settings, sink, surroundings)
             )
-            await stack.enter_async_context(self._server(kubelet))
-            log.info("node.starting", node=self._cluster.node_name, version=__version__)
-            _spare_the_collector()
-            await introduce(
-                self._nodes, name=self._cluster.node_name, kubeconfig=self._cluster.kubeconfig
-            )
-            await self._agent.register()
-            await self._work(kubelet)
+            await stack.enter_async_context(self._server(kubelet, reloader))
+            log.info("node.starting", node=cluster.node_name, version=__version__)
+            spare_the_collector()
+            tasks = await stack.enter_async_context(task_group())
+            tasks.create_task(reloader.run(), name="node.reload")
+            await self._register()
+            await self._work(kubelet, tasks)
+
+    async def _register(self) -> None:
+        _, cluster = self._told
+        self._manager.status("waits for the API server")
+        await introduce(self._nodes, name=cluster.node_name, kubeconfig=cluster.kubeconfig)
+        machine = await asyncio.to_thread(self._host.machine)
+        await refuse_rival(
+            self._nodes,
+            self._leases,
+            machine_id=machine.id,
+            name=cluster.node_name,
+            clock=_CLOCK,
+        )
+        await self._agent.register()
+
+    async def _work(self, kubelet: Kubelet, tasks: asyncio.TaskGroup) -> None:
+        _, cluster = self._told
+        here = f"spec.nodeName={cluster.node_name}"
+        changes = reflect(self._clients.api, PODS, field_selector=here)
+        for name, work in {
+            "agent": self._agent.run(),
+            "pods": self._intake.run(kubelet.pods, changes),
+            "events": self._events.run(),
+            "volumes": kubelet.volumes.run(),
+            "certificates": self._certification.run(),
+        }.items():
+            tasks.create_task(work, name=f"node.{name}")
+        await self._intake.listed.wait()
+        self._manager.ready(f"node {cluster.node_name} is ready")
 
     def _tell_what_goes_on(self) -> None:
         """Who stops a node may think that its containers are stopped, too."""
@@ -157,14 +237,7 @@ class _Node:
         what = "its containers go on until the next krustlet node takes them over"
         log.info("node.stopped", containers=running, **({"note": what} if running else {}))
 
-    async def _work(self, kubelet: Kubelet) -> None:
-        here = f"spec.nodeName={self._cluster.node_name}"
-        changes = reflect(self._clients.api, PODS, field_selector=here)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._agent.run(), name="node.agent")
-            tasks.create_task(self._intake.run(kubelet.pods, changes), name="node.pods")
-            tasks.create_task(self._events.run(), name="node.events")
-            tasks.create_task(kubelet.volumes.run(), name="node.volumes")
+    # what others ask, and tell ----------------------------------------------------------------
 
     async def _images(self) -> Sequence[ContainerImage]:
         if self._kubelet is None:
@@ -179,21 +252,39 @@ class _Node:
     def _trouble(self) -> str:
         return self._kubelet.runtime.trouble() if self._kubelet is not None else ""
 
-    def _server(self, kubelet: Kubelet) -> NodeServer:
-        cluster = self._cluster
+    def _resizes(self) -> bool:
+        return self._kubelet is not None and self._kubelet.powers.enforces_limits
+
+    def _move(self, _: tuple[str, ...]) -> None:
+        """The addresses have changed."""
+        self._certification.wake()
+
+    def _change(self, settings: Settings, cluster: ClusterSettings) -> Callable[[], None]:
+        """What puts new settings in force, once they are known to make sense."""
+        new = node_settings(cluster, ips=self._addresses.current(), data_dir=settings.root)
+        return lambda: self._agent.use(new)
+
+    def _server(self, kubelet: Kubelet, reloader: Reloader) -> NodeServer:
+        settings, cluster = self._told
+
+        def configuration() -> Mapping[str, Any]:
+            return kubelet_configuration(*reloader.in_force)
+
         return NodeServer(
             kubelet.pods,
             control=NodeControl(kubelet.pods, self._clients.api),
-            root=self._settings.root,
-            logs=self._settings.logs,
+            root=settings.root,
+            logs=settings.logs,
             checks={"syncloop": self._intake.trouble},
+            configuration=configuration,
             https=Https(
                 node=cluster.node_name,
                 reviewer=ApiReviewer(self._clients.reviews),
                 address=cluster.address,
                 port=cluster.port,
                 serving=cluster.certificate,
-                hosts=(cluster.hostname, *self._ips),
+                signed=self._certification.signed,
+                hosts=self._certification.hosts,
                 client_ca=cluster.client_ca_file or self._clients.config.ca or b"",
             ),
         )

@@ -102,6 +102,11 @@ def can_change_users() -> bool:
 def remove_run(root: Path) -> None:
     """Nothing is left of an ephemeral kubelet that was killed together with its supervisor."""
     scratch.remove(str(root))
+    remove_groups(root)
+
+
+def remove_groups(root: Path) -> None:
+    """Nothing is left of the control groups of a kubelet of which nothing runs any more."""
     with contextlib.suppress(CgroupError):
         cgroups = detect(_group_name(root))
         for path in reversed(cgroups.below()):

@@ -1,15 +1,21 @@
 """The node's own part in the cluster: it joins, says that it is alive, and tells how it is."""
 
-import asyncio
 from collections.abc import Mapping
 
+import structlog
+
+from krustlet.base.tasks import task_group
+from krustlet.node.identity import overridden_labels
 from krustlet.node.lease import LeaseKeeper
+from krustlet.node.means import NodeMeans
 from krustlet.node.ports import Leases
 from krustlet.node.record import NodeRecord
-from krustlet.node.reporter import NodeMeans, Reporter
+from krustlet.node.reporter import Reporter
 from krustlet.node.settings import NodeSettings
 from krustlet.node.tidings import starting
 from krustlet.objects import Node, Quantity
+
+log = structlog.get_logger(__name__)
 
 
 class NodeAgent:
@@ -41,12 +47,19 @@ class NodeAgent:
             LabelsRefused: no API server would let the node have such labels.
             MachineUnreadable: nothing can be said about the machine.
         """
+        for label, usual in overridden_labels(self._settings).items():
+            given = self._settings.labels[label]
+            log.warning("node.label_overridden", label=label, given=given, usual=usual)
         await self._reporter.register()
 
     async def run(self) -> None:
-        """Keep the lease, and report, until cancelled."""
+        """Keep the lease, and report, until cancelled.
+
+        Raises:
+            NodeTakenOver: another machine says that it is this node.
+        """
         self._means.events.emit(*starting())
-        async with asyncio.TaskGroup() as tasks:
+        async with task_group() as tasks:
             tasks.create_task(self._lease.run(), name="node.lease")
             tasks.create_task(self._reporter.run(), name="node.status")
             tasks.create_task(self._watch(), name="node.watch")
@@ -54,6 +67,15 @@ class NodeAgent:
     def status_changed(self) -> None:
         """Have the status computed now: health or the images have changed."""
         self._reporter.report_soon()
+
+    def use(self, settings: NodeSettings) -> None:
+        """Go on with these; of the same node, and what it says of itself is told now.
+
+        Labels, taints and the like are only told when it registers, so they wait for that.
+        """
+        self._settings = settings
+        self._lease.use(settings)
+        self._reporter.use(settings)
 
     async def _watch(self) -> None:
         async for change in self._means.nodes.watch():

@@ -8,11 +8,10 @@ from typing import Final, NamedTuple
 
 from krustlet.base import Instant
 from krustlet.node.machine import Vitals
-from krustlet.node.resources import INODES_MIN_PERCENT, MEMORY_MIN_BYTES, STORAGE_MIN_PERCENT
+from krustlet.node.reserves import Signal, Thresholds
 from krustlet.objects import ConditionStatus, NodeCondition, to_rfc3339
 
 READY: Final = "Ready"
-TASKS_MIN_PERCENT: Final = 5  # Kubernetes has no default of its own; each container is a process
 
 _TRUE: Final = ConditionStatus.TRUE.value
 _FALSE: Final = ConditionStatus.FALSE.value
@@ -50,30 +49,41 @@ _WORDS: Final = {
 OWN: Final = (*_WORDS, READY)
 """In this order: some clients take the last for the one that counts."""
 
-Sightings = Mapping[str, Instant]
-"""When each pressure was last seen, by the type of its condition."""
+Sightings = Mapping[str, float]
+"""When each pressure was last seen, by the type of its condition.
+
+In seconds of a clock that only goes forward: a pressure is held for as long when somebody sets the
+time of day.
+"""
 
 
-def sighted(before: Sightings, vitals: Vitals, now: Instant, *, hold_s: float) -> Sightings:
+def sighted(
+    before: Sightings, vitals: Vitals, thresholds: Thresholds, *, now_s: float, hold_s: float
+) -> Sightings:
     """Those of `before` that still count, and those of now."""
-    lasting = {kind: at for kind, at in before.items() if now < at + hold_s}
-    return {**lasting, **dict.fromkeys(_pressures(vitals), now)}
+    lasting = {kind: at_s for kind, at_s in before.items() if now_s < at_s + hold_s}
+    return {**lasting, **dict.fromkeys(_pressures(vitals, thresholds), now_s)}
 
 
-def _pressures(vitals: Vitals) -> Iterator[str]:
-    if vitals.memory_free_bytes < MEMORY_MIN_BYTES:
-        yield "MemoryPressure"
-    if _is_short(vitals.storage_free_bytes, vitals.storage_bytes, STORAGE_MIN_PERCENT) or (
-        _is_short(vitals.inodes_free, vitals.inodes, INODES_MIN_PERCENT)
-    ):
-        yield "DiskPressure"
-    if _is_short(vitals.tasks_max - vitals.tasks, vitals.tasks_max, TASKS_MIN_PERCENT):
-        yield "PIDPressure"
+def _pressures(vitals: Vitals, thresholds: Thresholds) -> Iterator[str]:
+    """Images are on the same file system as all else, so the stricter of both thresholds counts.
 
-
-def _is_short(left: int, of_all: int, percent: int) -> bool:
-    """Never where nothing is counted."""
-    return left * 100 < of_all * percent
+    The kubelet comes to the same: it looks at each threshold for itself.
+    """
+    storage = vitals.storage_free_bytes, vitals.storage_bytes
+    inodes = vitals.inodes_free, vitals.inodes
+    seen = {
+        Signal.MEMORY: ("MemoryPressure", vitals.memory_free_bytes, vitals.memory_bytes),
+        Signal.STORAGE: ("DiskPressure", *storage),
+        Signal.IMAGE_STORAGE: ("DiskPressure", *storage),
+        Signal.INODES: ("DiskPressure", *inodes),
+        Signal.IMAGE_INODES: ("DiskPressure", *inodes),
+        Signal.TASKS: ("PIDPressure", vitals.tasks_max - vitals.tasks, vitals.tasks_max),
+    }
+    for signal, (kind, left, of_all) in seen.items():
+        is_counted = of_all > 0  # some file systems make inodes as they need them
+        if is_counted and signal in thresholds and left < thresholds[signal].of(of_all):
+            yield kind
 
 
 def conditions(

@@ -11,5 +11,13 @@ class LabelsRefused(NodeError):
     """No API server lets a node give itself such labels."""
 
 
+class ReservesInvalid(NodeError):
+    """What is to be kept from pods was said in a way that has no meaning."""
+
+
 class MachineUnreadable(NodeError):
     """The machine does not tell what it has."""
+
+
+class NodeTakenOver(NodeError):
+    """Another machine says now that it is this node. Two of them would fight over its pods."""

@@ -1,73 +1,50 @@
 """What a node says of itself once, when it joins: labels, annotations, taints. Pure.
 
-Source: kubernetes pkg/kubelet/kubelet_node_status.go; plugin/pkg/admission/noderestriction.
+Leaves which labels a node may give itself to `labels.py`.
+
+Source: kubernetes pkg/kubelet/kubelet_node_status.go.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from krustlet.node.errors import LabelsRefused
+from krustlet.node.labels import check_labels
 from krustlet.node.settings import NodeSettings
 from krustlet.objects import Node, NodeSpec, NodeStatus, ObjectMeta, Taint
 from krustlet.settings import ARCHITECTURE
 
 _ANNOTATIONS: Final = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
-_TYPE: Final = "type"
-
-# What a node may say of itself within the name spaces of Kubernetes.
-# Source: kubernetes kubelet/pkg/apis/well_known_labels.go.
-_OWN_LABELS: Final = frozenset(
-    {
-        "kubernetes.io/hostname",
-        "kubernetes.io/os",
-        "kubernetes.io/arch",
-        "beta.kubernetes.io/os",
-        "beta.kubernetes.io/arch",
-        "node.kubernetes.io/instance-type",
-        "beta.kubernetes.io/instance-type",
-        "topology.kubernetes.io/zone",
-        "topology.kubernetes.io/region",
-        "failure-domain.beta.kubernetes.io/zone",
-        "failure-domain.beta.kubernetes.io/region",
-    }
-)
-_OWN_NAMESPACES: Final = ("kubelet.kubernetes.io", "node.kubernetes.io")
-_RESERVED_NAMESPACES: Final = ("kubernetes.io", "k8s.io")
 
 
 def labels(settings: NodeSettings) -> dict[str, str]:
-    """All labels that the node gives itself.
+    """All labels that the node gives itself; those that were given win, as with the kubelet.
 
     Raises:
-        LabelsRefused: some are not for a node to give.
+        LabelsRefused: as `check_labels`.
     """
-    refused = sorted(label for label in settings.labels if not _is_own(label))
-    if refused:
-        raise LabelsRefused(
-            f"a node may not label itself with {', '.join(refused)}",
-            hint="within kubernetes.io and k8s.io only what starts with kubelet.kubernetes.io/"
-            " or node.kubernetes.io/ is a node's own; let an administrator use kubectl label",
-        )
+    check_labels(settings.labels)
+    return {**_usual_labels(settings), **settings.labels}
+
+
+def overridden_labels(settings: NodeSettings) -> dict[str, str]:
+    """Usual labels that were given another value, and what they would have been."""
+    usual = _usual_labels(settings)
+    return {
+        label: usual[label]
+        for label, value in settings.labels.items()
+        if usual.get(label, value) != value
+    }
+
+
+def _usual_labels(settings: NodeSettings) -> dict[str, str]:
     return {
         "kubernetes.io/hostname": settings.hostname,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": ARCHITECTURE,
         "beta.kubernetes.io/os": "linux",
         "beta.kubernetes.io/arch": ARCHITECTURE,
-        _TYPE: "krustlet",
-        **settings.labels,
+        "type": "krustlet",
     }
-
-
-def _is_own(label: str) -> bool:
-    namespace, slash, _ = label.partition("/")
-    if not slash or label in _OWN_LABELS:
-        return True
-    return _is_within(namespace, _OWN_NAMESPACES) or not _is_within(namespace, _RESERVED_NAMESPACES)
-
-
-def _is_within(namespace: str, others: Sequence[str]) -> bool:
-    return any(namespace == other or namespace.endswith(f".{other}") for other in others)
 
 
 def new_node(settings: NodeSettings, status: NodeStatus) -> Node:
@@ -86,15 +63,10 @@ def new_node(settings: NodeSettings, status: NodeStatus) -> Node:
 def reconciling_patch(wanted: Node, found: Node) -> dict[str, Any]:
     """What brings a node that was registered earlier up to date; empty if nothing has to.
 
-    Labels beside the usual ones are left as they are: an administrator may have changed them.
+    Labels that it does not want, or wants no more, are left as they are: others may need them.
     """
-    usual = {
-        label: value
-        for label, value in wanted.metadata.labels.items()
-        if label in _OWN_LABELS or label == _TYPE
-    }
     metadata = {
-        "labels": _lacking(usual, found.metadata.labels),
+        "labels": _lacking(wanted.metadata.labels, found.metadata.labels),
         "annotations": _lacking(wanted.metadata.annotations, found.metadata.annotations),
     }
     patch: dict[str, Any] = {}

@@ -4,7 +4,7 @@ Source: kubernetes component-helpers apimachinery/lease/controller.go.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from krustlet.base import Backoff, Clock
 from krustlet.kube import ApiError, Conflict, NotFound
+from krustlet.node.patience import answered, in_words, rest_s
 from krustlet.node.ports import Leases
 from krustlet.node.record import NodeRecord
 from krustlet.node.settings import NodeSettings
@@ -26,7 +27,9 @@ from krustlet.objects import (
 TRIES: Final = 5
 _JITTER: Final = 0.04
 _RETRIES: Final = Backoff(initial_s=0.2, max_s=7.0)
-_REQUEST_LIMIT_S: Final = 10.0  # a connection that hangs must not outlast the lease
+# Of the time between two renewals: a server that is slow must be waited for, and after a connection
+# that hangs there must be time left within the lease for another try.
+_REQUEST_LIMIT: Final = 1.5
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +52,7 @@ class LeaseKeeper:
         self._clock = clock
         self._random = random
         self._lease: Lease | None = None
-        self._is_failing = False
+        self._complaints: set[type[Exception]] = set()
 
     async def run(self) -> None:
         """Renew until cancelled: the first time at once, then four times within its duration."""
@@ -61,17 +64,21 @@ class LeaseKeeper:
             due = began + self._settings.renew_every_s * spread
             await asyncio.sleep(max(due - loop.time(), 0))
 
+    def use(self, settings: NodeSettings) -> None:
+        """Renew as these say, from the next time on."""
+        self._settings = settings
+
     async def _renew_with_tries(self) -> None:
         for failures in range(1, TRIES + 1):
             try:
-                async with asyncio.timeout(min(_REQUEST_LIMIT_S, self._settings.renew_every_s)):
-                    await self._renew()
+                await self._renew()
             except (ApiError, TimeoutError) as exc:
                 if is_stale := isinstance(exc, Conflict | NotFound):
                     self._lease = None  # somebody has changed it, or taken it away: look again
                 if not is_stale or failures > 1:
                     self._note_failure(exc)
-                    await asyncio.sleep(_RETRIES.wait_s(failures + 1))
+                    longest_s = self._settings.renew_every_s
+                    await asyncio.sleep(rest_s(exc, failures, _RETRIES, longest_s=longest_s))
             else:
                 self._note_success()
                 return
@@ -79,12 +86,17 @@ class LeaseKeeper:
     async def _renew(self) -> None:
         if self._lease is None:
             try:
-                self._lease = await self._leases.get()
+                self._lease = await self._answered(self._leases.get())
             except NotFound:
                 if self._record.node is not None:  # or it would be nobody's
-                    self._lease = await self._leases.create(self._renewed(self._new()))
+                    self._lease = await self._answered(
+                        self._leases.create(self._renewed(self._new()))
+                    )
                 return
-        self._lease = await self._leases.replace(self._renewed(self._lease))
+        self._lease = await self._answered(self._leases.replace(self._renewed(self._lease)))
+
+    async def _answered(self, request: Awaitable[Lease]) -> Lease:
+        return await answered(request, within_s=_REQUEST_LIMIT * self._settings.renew_every_s)
 
     def _new(self) -> Lease:
         return Lease(metadata=ObjectMeta(name=self._settings.name))
@@ -104,15 +116,17 @@ class LeaseKeeper:
         return metadata if node is None else replace(metadata, owner_references=(_owner(node),))
 
     def _note_failure(self, error: Exception) -> None:
-        if not self._is_failing:
-            reason = str(error) or "no answer in time"
-            log.warning("lease.not_renewed", lease=self._settings.name, reason=reason)
-        self._is_failing = True
+        """Told once for each kind of trouble, until the lease is renewed again."""
+        if type(error) not in self._complaints:
+            hint = error.hint if isinstance(error, ApiError) else ""
+            name = self._settings.name
+            log.warning("lease.not_renewed", lease=name, reason=in_words(error), hint=hint)
+        self._complaints.add(type(error))
 
     def _note_success(self) -> None:
-        if self._is_failing:
+        if self._complaints:
             log.info("lease.renewed_again", lease=self._settings.name)
-        self._is_failing = False
+        self._complaints.clear()
 
 
 def _owner(node: Node) -> OwnerReference:

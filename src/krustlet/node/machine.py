@@ -51,6 +51,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
         tasks: processes and threads, of which there may be no more than `tasks_max`.
     """
 
+    memory_bytes: int
     memory_free_bytes: int
     storage_bytes: int
     storage_free_bytes: int
@@ -117,6 +118,7 @@ class LinuxHost:
         memory = self._meminfo()
         storage = os.statvfs(self._storage)
         return Vitals(
+            memory_bytes=memory["MemTotal"],
             memory_free_bytes=memory["MemAvailable"],
             storage_bytes=storage.f_blocks * storage.f_frsize,
             storage_free_bytes=storage.f_bavail * storage.f_frsize,

@@ -13,10 +13,10 @@ import structlog
 from krustlet.base import Backoff
 from krustlet.kube import AlreadyExists, ApiError, Forbidden, Unauthorized
 from krustlet.node.identity import missing_taints, reconciling_patch
+from krustlet.node.patience import answered, in_words, rest_s
 from krustlet.node.ports import Nodes
 from krustlet.objects import Node
 
-REQUEST_LIMIT_S: Final = 10.0
 _RETRIES: Final = Backoff(initial_s=0.1, max_s=7.0)
 
 log = structlog.get_logger(__name__)
@@ -49,36 +49,33 @@ class Registrar:
         while True:
             wanted = await make()
             try:
-                async with asyncio.timeout(REQUEST_LIMIT_S):
-                    return await self._try(wanted)
-            except ApiError as exc:
-                if (said := exc.message) != complaint:
+                return await self._try(wanted)
+            except (ApiError, TimeoutError) as exc:
+                failures += 1
+                wait_s = rest_s(exc, failures, _RETRIES)
+                if (said := in_words(exc)) != complaint:
                     _complain(name, exc)
-            except TimeoutError:
-                if (said := f"no answer within {REQUEST_LIMIT_S:.0f} s") != complaint:
-                    log.warning("node.not_registered", node=name, reason=said)
             complaint = said
-            failures += 1
-            await asyncio.sleep(_RETRIES.wait_s(failures + 1))
+            await asyncio.sleep(wait_s)
 
     async def _try(self, wanted: Node) -> Registered:
         try:
-            node = await self._nodes.create(wanted)
+            node = await answered(self._nodes.create(wanted))
         except AlreadyExists:
             return await self._reconcile(wanted)
         except Forbidden as refusal:
             # Who may not create nodes may still be one that somebody else has created.
             try:
                 return await self._reconcile(wanted)
-            except ApiError:
+            except (ApiError, TimeoutError):
                 raise refusal from None
         log.info("node.registered", node=node.name)
         return Registered(node, is_new=True)
 
     async def _reconcile(self, wanted: Node) -> Registered:
-        node = await self._nodes.get()
+        node = await answered(self._nodes.get())
         if patch := reconciling_patch(wanted, node):
-            node = await self._nodes.patch(patch)
+            node = await answered(self._nodes.patch(patch))
         if missing := missing_taints(wanted.spec.taints, node.spec.taints):
             log.warning(
                 "node.taints_missing",
@@ -91,12 +88,11 @@ class Registrar:
         return Registered(node, is_new=False)
 
 
-def _complain(name: str, error: ApiError) -> None:
-    facts = {"node": name, "reason": error.message, "hint": _hint(name, error)}
-    if error.retryable:
-        log.warning("node.not_registered", **facts)
-    else:
-        log.error("node.not_registered", **facts)
+def _complain(name: str, error: Exception) -> None:
+    is_in_the_way = isinstance(error, ApiError) and not error.retryable
+    level = log.error if is_in_the_way else log.warning
+    hint = _hint(name, error) if isinstance(error, ApiError) else ""
+    level("node.not_registered", node=name, reason=in_words(error), hint=hint)
 
 
 def _hint(name: str, error: ApiError) -> str:

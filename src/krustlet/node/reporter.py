@@ -6,26 +6,25 @@ Source: kubernetes pkg/kubelet/kubelet_node_status.go.
 """
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-import msgspec
 import structlog
 
-from krustlet.base import Backoff, Clock
+from krustlet.base import Backoff
 from krustlet.kube import ApiError, NotFound
-from krustlet.node.conditions import Sightings, sighted
-from krustlet.node.errors import MachineUnreadable
+from krustlet.node.errors import MachineUnreadable, NodeTakenOver
 from krustlet.node.identity import new_node
-from krustlet.node.machine import Host, Machine
-from krustlet.node.ports import NodeEvents, Nodes
+from krustlet.node.means import NodeMeans
+from krustlet.node.observer import Observer
+from krustlet.node.patience import answered, in_words, rest_s
 from krustlet.node.record import NodeRecord
-from krustlet.node.registrar import REQUEST_LIMIT_S, Registrar
+from krustlet.node.registrar import Registrar
+from krustlet.node.resources import used_up
 from krustlet.node.settings import NodeSettings
-from krustlet.node.status import Observed, is_news, status, status_patch
+from krustlet.node.status import is_news, status, status_patch
 from krustlet.node.tidings import Tiding, schedulability, tidings
-from krustlet.objects import ContainerImage, Node, NodeStatus, Quantity
+from krustlet.objects import Node, NodeStatus, NodeSystemInfo, Quantity
 
 TRIES: Final = 5
 _RETRIES: Final = Backoff(initial_s=0.1, max_s=7.0)
@@ -33,28 +32,6 @@ _FIRST_AGAIN_S: Final = 1.0  # nobody knows of us yet, so this does not wait for
 _APART_S: Final = 1.0  # others and we must not change a node against each other at full speed
 
 log = structlog.get_logger(__name__)
-
-
-async def _none() -> Sequence[ContainerImage]:
-    return ()
-
-
-class NodeMeans(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node reports with.
-
-    Attributes:
-        images: those that are here, by all their names.
-        healthy: why pods cannot run here; empty if they can. Asked often, and must not block.
-        random: evenly between 0 and 1.
-    """
-
-    nodes: Nodes
-    host: Host
-    events: NodeEvents
-    clock: Clock
-    images: Callable[[], Awaitable[Sequence[ContainerImage]]] = _none
-    healthy: Callable[[], str] = str
-    random: Callable[[], float] = random.random
 
 
 class Reporter:
@@ -65,14 +42,14 @@ class Reporter:
         self._means = means
         self._record = record
         self._registrar = Registrar(means.nodes)
-        self._machine: Machine | None = None
+        self._observer = Observer(settings, means)
         self._status = NodeStatus()
-        self._pressures: Sightings = {}
         self._asked = asyncio.Event()
         self._reported_at: float | None = None
         self._jitter_s = 0.0
         self._is_failing = False
         self._was_unschedulable = False
+        self._is_used_up = False
 
     async def register(self) -> None:
         """The node is there, and in the record; tries for ever.
@@ -88,12 +65,16 @@ class Reporter:
             self._tell(tidings(self._settings.name, NodeStatus(), self._status))
 
     async def _new_node(self) -> Node:
-        observed = await self._observe(await self._read_machine())
-        self._status = status(self._settings, observed, NodeStatus())
+        self._status = status(self._settings, await self._observer.observe(), NodeStatus())
+        self._warn_if_used_up()
         return new_node(self._settings, self._status)
 
     async def run(self) -> None:
-        """Report until cancelled; a node that somebody deletes is registered again."""
+        """Report until cancelled; a node that somebody deletes is registered again.
+
+        Raises:
+            NodeTakenOver: another machine says that it is this node.
+        """
         while True:
             self._asked.clear()
             self._record.news.clear()
@@ -109,6 +90,12 @@ class Reporter:
         self._asked.set()
         self._record.news.set()
 
+    def use(self, settings: NodeSettings) -> None:
+        """Report as these say, now and from now on."""
+        self._settings = settings
+        self._observer.use(settings)
+        self.report_soon()
+
     @property
     def allocatable(self) -> Mapping[str, Quantity]:
         """What pods may have; empty before it is known."""
@@ -120,7 +107,7 @@ class Reporter:
                 await self._report(afresh=failures > 1)
             except (ApiError, TimeoutError, MachineUnreadable) as exc:
                 self._note_failure(exc)
-                await asyncio.sleep(_RETRIES.wait_s(failures + 1))
+                await asyncio.sleep(rest_s(exc, failures, _RETRIES))
             else:
                 self._note_success()
                 return
@@ -133,8 +120,7 @@ class Reporter:
         """
         try:
             if afresh and self._record.node is not None:
-                async with asyncio.timeout(REQUEST_LIMIT_S):
-                    self._record.keep(await self._means.nodes.get())
+                self._record.keep(await answered(self._means.nodes.get()))
             if self._record.node is not None:
                 await self._report_on(self._record.node.status)
         except NotFound:
@@ -145,13 +131,14 @@ class Reporter:
 
     async def _report_on(self, before: NodeStatus) -> None:
         self._tell(self._scheduling())
-        observed = await self._observe(await self._read_machine())
-        self._status = after = status(self._settings, observed, before)
+        self._status = after = status(self._settings, await self._observer.observe(), before)
+        if self._reported_at is not None:  # before that, it is of whoever was this node once
+            _refuse_to_share(self._settings.name, before.node_info, after.node_info)
+        self._warn_if_used_up()
         is_change = is_news(before, after)
         if not (is_change or self._is_due()):
             return
-        async with asyncio.timeout(REQUEST_LIMIT_S):
-            node = await self._means.nodes.patch_status(status_patch(before, after))
+        node = await answered(self._means.nodes.patch_status(status_patch(before, after)))
         self._record.keep(node)
         self._note_report(is_change=is_change or self._reported_at is None)
         self._tell(tidings(self._settings.name, before, after))
@@ -175,39 +162,13 @@ class Reporter:
 
     def _note_failure(self, error: Exception) -> None:
         if not self._is_failing:
-            reason = str(error) or f"no answer within {REQUEST_LIMIT_S:.0f} s"
-            log.warning("node.not_reported", node=self._settings.name, reason=reason)
+            log.warning("node.not_reported", node=self._settings.name, reason=in_words(error))
         self._is_failing = True
 
     def _note_success(self) -> None:
         if self._is_failing:
             log.info("node.reported_again", node=self._settings.name)
         self._is_failing = False
-
-    # the machine ------------------------------------------------------------------------------
-
-    async def _read_machine(self) -> Machine:
-        if self._machine is None:
-            self._machine = await asyncio.to_thread(self._means.host.machine)
-        return self._machine
-
-    async def _observe(self, machine: Machine) -> Observed:
-        now = self._means.clock.now()
-        trouble = self._means.healthy()
-        try:
-            vitals = await asyncio.to_thread(self._means.host.vitals)
-        except MachineUnreadable as exc:
-            trouble = trouble or exc.message
-        else:
-            hold_s = self._settings.pressure_hold_s
-            self._pressures = sighted(self._pressures, vitals, now, hold_s=hold_s)
-        return Observed(
-            machine=machine,
-            pressures=self._pressures,
-            images=await self._means.images(),
-            trouble=trouble,
-            at=now,
-        )
 
     # people -----------------------------------------------------------------------------------
 
@@ -217,9 +178,31 @@ class Reporter:
             self._was_unschedulable = node.spec.unschedulable
             yield schedulability(node.name, unschedulable=node.spec.unschedulable)
 
+    def _warn_if_used_up(self) -> None:
+        names = used_up(self._status.capacity, self._status.allocatable)
+        if names and not self._is_used_up:
+            log.warning(
+                "node.nothing_left_for_pods",
+                node=self._settings.name,
+                resources=names,
+                hint="reserve less for system and kubelet, or lower the eviction thresholds",
+            )
+        self._is_used_up = bool(names)
+
     def _tell(self, news: Iterable[Tiding]) -> None:
         for tiding in news:
             self._means.events.emit(tiding.kind, tiding.reason, tiding.message)
+
+
+def _refuse_to_share(name: str, told: NodeSystemInfo | None, ours: NodeSystemInfo | None) -> None:
+    if told is None or ours is None or "" in (told.machine_id, ours.machine_id):
+        return
+    if told.machine_id != ours.machine_id:
+        raise NodeTakenOver(
+            f"another machine says that it is node {name}: its machine ID is {told.machine_id}, "
+            f"ours is {ours.machine_id}",
+            hint="give one of the two another --node-name; the containers of this machine go on",
+        )
 
 
 async def _set_within(event: asyncio.Event, limit_s: float) -> None:

@@ -8,15 +8,8 @@ from decimal import Decimal
 from typing import Final
 
 from krustlet.node.machine import Machine
+from krustlet.node.reserves import Signal, Threshold, Thresholds
 from krustlet.objects import Quantity, exact, from_exact
-
-MEMORY_MIN_BYTES: Final = 100 << 20
-STORAGE_MIN_PERCENT: Final = 10
-INODES_MIN_PERCENT: Final = 5
-"""With less left than this pods are evicted, so it is not offered to them either.
-
-Source: kubernetes pkg/kubelet/eviction/defaults_linux.go.
-"""
 
 _CPU: Final = "cpu"
 _MEMORY: Final = "memory"
@@ -49,23 +42,39 @@ def capacity(machine: Machine, *, max_pods: int, before: Amounts) -> dict[str, Q
     }
 
 
-def allocatable(capacity: Amounts, reserved: Amounts) -> dict[str, Quantity]:
-    """What of it pods may ask for: neither what is reserved nor what is never to be used up.
+def allocatable(
+    capacity: Amounts, *, reserved: Amounts, thresholds: Thresholds
+) -> dict[str, Quantity]:
+    """What of it pods may ask for: neither what is reserved nor what is always to be left.
+
+    As with the kubelet, what is to be left for images is not taken off.
 
     Raises:
         QuantityError: one of the amounts is none.
     """
     huge_pages = sum(exact(amount) for name, amount in capacity.items() if _is_huge_pages(name))
-    storage = exact(capacity.get(_STORAGE, "0"))
     kept_back = {
-        _MEMORY: MEMORY_MIN_BYTES + huge_pages,
-        _STORAGE: storage * STORAGE_MIN_PERCENT // 100,
+        _MEMORY: _kept(thresholds, Signal.MEMORY, capacity, _MEMORY) + huge_pages,
+        _STORAGE: _kept(thresholds, Signal.STORAGE, capacity, _STORAGE),
     }
     left = {
         name: exact(amount) - exact(reserved.get(name, "0")) - kept_back.get(name, 0)
         for name, amount in capacity.items()
     }
     return {name: _written(name, max(amount, Decimal(0))) for name, amount in left.items()}
+
+
+def _kept(thresholds: Thresholds, signal: Signal, capacity: Amounts, name: str) -> int:
+    return thresholds.get(signal, Threshold()).of(int(exact(capacity.get(name, "0"))))
+
+
+def used_up(capacity: Amounts, allocatable: Amounts) -> list[str]:
+    """What the node has, and pods cannot have any of."""
+    return sorted(
+        name
+        for name, amount in capacity.items()
+        if exact(amount) > 0 and exact(allocatable.get(name, "0")) == 0
+    )
 
 
 def are_equal(some: Amounts, others: Amounts) -> bool:

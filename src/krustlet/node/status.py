@@ -26,9 +26,8 @@ from krustlet.objects import (
 RUNTIME_HANDLER: Final = "krustlet"
 """What a RuntimeClass names as its handler for pods to come here."""
 
-IMAGES_MAX: Final = 50
 NAMES_MAX: Final = 5
-"""Of images, and of names of one. Source: kubernetes pkg/kubelet/nodestatus/setters.go."""
+"""Of one image. Source: kubernetes pkg/kubelet/nodestatus/setters.go."""
 
 _OPERATING_SYSTEM: Final = "linux"
 _ARCHITECTURE: Final = "wasm-wasi"  # no image of a container has it, and that is meant
@@ -46,13 +45,17 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     """All that a status is computed from, beside the settings and the status before.
 
     Attributes:
+        ips: where the node is reached now.
         pressures: those that count now.
+        features: those that the node declares.
         trouble: why pods cannot run here; empty if they can.
     """
 
     machine: Machine
+    ips: tuple[str, ...]
     pressures: Sightings
     images: Sequence[ContainerImage]
+    features: tuple[str, ...]
     trouble: str
     at: Instant
 
@@ -68,22 +71,24 @@ def status(settings: NodeSettings, observed: Observed, before: NodeStatus) -> No
     return msgspec.structs.replace(
         before,
         capacity=capacity,
-        allocatable=resources.allocatable(capacity, settings.reserved),
+        allocatable=resources.allocatable(
+            capacity, reserved=settings.reserved, thresholds=settings.thresholds
+        ),
         conditions=conditions(
             before.conditions, observed.pressures, trouble=observed.trouble, now=observed.at
         ),
-        addresses=_addresses(settings),
+        addresses=_addresses(settings, observed.ips),
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=settings.port)),
         node_info=_node_info(settings, machine),
-        images=_images(observed.images),
+        images=_images(observed.images, settings.images_max),
         runtime_handlers=_HANDLERS,
-        declared_features=(),
+        declared_features=observed.features,
     )
 
 
-def _addresses(settings: NodeSettings) -> tuple[NodeAddress, ...]:
+def _addresses(settings: NodeSettings, ips: Sequence[str]) -> tuple[NodeAddress, ...]:
     return (
-        *(NodeAddress(type="InternalIP", address=ip) for ip in settings.ips),
+        *(NodeAddress(type="InternalIP", address=ip) for ip in ips),
         NodeAddress(type="Hostname", address=settings.hostname),
     )
 
@@ -104,13 +109,13 @@ def _node_info(settings: NodeSettings, machine: Machine) -> NodeSystemInfo:
     )
 
 
-def _images(images: Sequence[ContainerImage]) -> tuple[ContainerImage, ...]:
+def _images(images: Sequence[ContainerImage], most: int) -> tuple[ContainerImage, ...]:
     """The largest of those that have a name; in an order that depends on nothing else."""
     named = [(image.names, image.size_bytes) for image in images if image.names]
     named.sort(key=lambda one: (-one[1], one[0]))
     return tuple(
         ContainerImage(names=names[:NAMES_MAX], size_bytes=size_bytes)
-        for names, size_bytes in named[:IMAGES_MAX]
+        for names, size_bytes in named[: most if most >= 0 else None]
     )
 
 

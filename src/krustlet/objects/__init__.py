@@ -103,6 +103,7 @@ from krustlet.objects.probe import (
     TCPSocketAction,
 )
 from krustlet.objects.quantity import Quantity, as_int, exact, from_exact, millis
+from krustlet.objects.rbac import CLUSTER_ROLE_BINDINGS, ClusterRoleBinding, RoleRef, Subject
 from krustlet.objects.resource import Resource
 from krustlet.objects.resources import (
     Amounts,
@@ -222,6 +223,7 @@ from krustlet.objects.words import (
 
 __all__ = [
     "CLIENT_SIGNER",
+    "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
     "DEFAULT_GRACE_S",
     "DEFAULT_NAMESPACE",
@@ -247,6 +249,7 @@ __all__ = [
     "Capabilities",
     "CertificateSigningRequest",
     "ClusterNeeded",
+    "ClusterRoleBinding",
     "ClusterTrustBundleProjection",
     "ConditionStatus",
     "ConfigMap",
@@ -363,6 +366,7 @@ __all__ = [
     "ResourceRequirements",
     "RestartPolicy",
     "RestartRuleAction",
+    "RoleRef",
     "SELinuxOptions",
     "SeccompProfile",
     "Secret",
@@ -379,6 +383,7 @@ __all__ = [
     "SigningRequestStatus",
     "SleepAction",
     "StorageMedium",
+    "Subject",
     "SubjectAccessReview",
     "SubjectAccessReviewSpec",
     "SubjectAccessReviewStatus",

@@ -10,6 +10,7 @@ from krustlet.base.lazy import load_on_demand
 from krustlet.server.address import SOCKET_NAME, short_address
 
 if TYPE_CHECKING:
+    from krustlet.server.certificate import self_signed
     from krustlet.server.errors import (
         CertificateUnusable,
         ListenFailed,
@@ -34,6 +35,7 @@ __all__ = [
     "PodsView",
     "Reviewer",
     "ServerError",
+    "self_signed",
     "short_address",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "PodsView": "ports",
     "Reviewer": "ports",
     "ServerError": "errors",
+    "self_signed": "certificate",
 }
 
 

@@ -6,9 +6,9 @@ Leaves who may ask to `gate.py`, and each answer to the module of its path.
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from krustlet.server.address import SOCKET_NAME
 from krustlet.server.authentication import Authenticator
 from krustlet.server.authorization import Authorizer
 from krustlet.server.certificate import Serving, self_signed
+from krustlet.server.configz import Configz
 from krustlet.server.container_logs import ContainerLogs
 from krustlet.server.gate import ClusterGuard, Gate, Guard, LocalGuard, only_locally
 from krustlet.server.health import Health
@@ -79,6 +80,7 @@ class NodeServer:
         logs: Path,
         https: Https | None = None,
         checks: Mapping[str, Check] | None = None,
+        configuration: Callable[[], Mapping[str, Any]] | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Keep what it is given.
@@ -90,6 +92,7 @@ class NodeServer:
             logs: the directory of pod logs.
             https: None for a node without a cluster, which has the local socket alone.
             checks: of parts of the node, by name; `/healthz` tells of them.
+            configuration: the settings in force, as a KubeletConfiguration; `/configz` tells them.
             clock: the machine's own, if none is given.
         """
         self._pods = pods
@@ -98,6 +101,7 @@ class NodeServer:
         self._logs = logs
         self._https = https
         self._checks = checks or {}
+        self._configuration = configuration
         self._clock = clock or SystemClock()
         self._runner: web.AppRunner | None = None
         self._local: LocalSocket | None = None
@@ -194,6 +198,8 @@ class NodeServer:
             route("GET", f"/pods{end}", lists.wanted)
             route("GET", f"/runningpods{end}", lists.running)
         route("*", "/healthz/{check}", health.one)
+        if self._configuration is not None:
+            route("GET", "/configz", Configz(self._configuration).serve)
         route("GET", "/containerLogs/{namespace}/{pod}/{container}", logs.serve)
         unsupported = {**UNSUPPORTED}
         if self._control is not None:

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from krustlet.base import Clock, Instant
-from krustlet.kube import ApiError, NotFound
+from krustlet.kube import ApiError, Forbidden, NamespaceEnding, NotFound
 from krustlet.objects import (
     EVENTS,
     Event,
@@ -100,6 +100,7 @@ class EventRecorder:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._queue: asyncio.Queue[_Key] = asyncio.Queue(_QUEUE)
         self._queued: set[_Key] = set()
+        self._is_forbidden = False
 
     def emit(self, about: ObjectReference, *, kind: str, reason: str, message: str) -> None:
         """Have it told, or counted; what is beyond the bounds is dropped.
@@ -203,13 +204,22 @@ class EventRecorder:
                 known.is_told = False
             except ApiError as exc:
                 if not exc.retryable:
-                    # Its namespace is being deleted, for one; whatever it is, it stays so.
-                    log.debug("event.refused", reason=known.event.reason, error=exc.message)
+                    self._note_refusal(known, exc)
                     return
                 await asyncio.sleep(_RETRY_S)
             else:
+                self._is_forbidden = False
                 return
         log.warning("event.not_written", reason=known.event.reason)
+
+    def _note_refusal(self, known: _Known, error: ApiError) -> None:
+        """Whatever it is, it stays so. An administrator hears once of a right that is missing."""
+        is_forbidden = isinstance(error, Forbidden) and not isinstance(error, NamespaceEnding)
+        is_news = is_forbidden and not self._is_forbidden
+        self._is_forbidden |= is_forbidden
+        (log.warning if is_news else log.debug)(
+            "event.refused", reason=known.event.reason, error=error.message, hint=error.hint
+        )
 
     async def _write(self, known: _Known) -> None:
         event = known.event

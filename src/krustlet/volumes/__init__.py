@@ -29,6 +29,7 @@ from krustlet.volumes.plan import (
     read_only,
     wanted,
 )
+from krustlet.volumes.removal import remove as remove_tree
 from krustlet.volumes.run_files import Node, RunFiles, RunOf
 from krustlet.volumes.tmpfs import can_mount, unmount_below
 from krustlet.volumes.volumes import Volumes
@@ -64,6 +65,7 @@ __all__ = [
     "host_name",
     "notices",
     "read_only",
+    "remove_tree",
     "resolve_mounts",
     "unmount_below",
     "wanted",

@@ -13,6 +13,7 @@ def kubeconfig(tmp_path: Path) -> str:
     """One that cannot be used, so that the command ends as soon as it reads it."""
     file = tmp_path / "node.conf"
     file.write_text("[")
+    file.chmod(0o600)
     return file.name
 
 

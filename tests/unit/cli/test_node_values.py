@@ -32,7 +32,13 @@ def test_addresses_are_one_of_each_family() -> None:
     assert ADDRESSES.convert("192.168.11.5,fd00::5", None, None) == ("192.168.11.5", "fd00::5")
 
 
-@pytest.mark.parametrize("text", ["x", "127.0.0.1", "0.0.0.0", "::1", "10.0.0.1,10.0.0.2"])
+def test_unspecified_addresses_stand_for_those_of_the_default_routes() -> None:
+    assert ADDRESSES.convert("0.0.0.0,::", None, None) == ("0.0.0.0", "::")
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "127.0.0.1", "::1", "169.254.0.1", "fe80::1", "224.0.0.1", "10.0.0.1,10.0.0.2"]
+)
 def test_no_other_addresses_are_taken(text: str) -> None:
     with pytest.raises(click.BadParameter):
         ADDRESSES.convert(text, None, None)

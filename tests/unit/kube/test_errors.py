@@ -12,6 +12,7 @@ from krustlet.kube import (
     Forbidden,
     Gone,
     Invalid,
+    NamespaceEnding,
     NotFound,
     TooManyRequests,
     Unauthorized,
@@ -48,6 +49,13 @@ def test_each_refusal_has_its_type(status: int, reason: str, kind: type[ApiError
     assert type(error) is kind
     assert (error.message, error.status, error.api_reason) == ("no", status, reason)
     assert error.retryable == (status >= 429)
+
+
+def test_a_namespace_that_is_being_deleted_is_told_from_a_right_that_is_missing() -> None:
+    why = {"causes": [{"reason": "NamespaceTerminating", "field": "metadata.namespace"}]}
+    body = a_status(message="no", reason="Forbidden", code=403, details=why)
+
+    assert type(error_from_answer("POST /x", 403, body)) is NamespaceEnding
 
 
 @pytest.mark.parametrize(

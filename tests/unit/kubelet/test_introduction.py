@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from krustlet.kube import ApiError, ApiUnavailable, Forbidden, NotFound, Unauthorized
 from krustlet.kubelet.introduction import NodeRefused, introduce
 from krustlet.objects import Node
-from tests.support.virtual_time import in_virtual_time
+from tests.support.virtual_time import LoopClock, in_virtual_time
 
 KUBECONFIG = Path("/etc/krustlet/node.conf")
 
@@ -30,9 +30,12 @@ class FakeNodes:
         return Node()
 
 
-def _untrusted() -> ApiError:
-    error = ApiUnavailable("self-signed certificate", hint="see certificate-authority")
-    error.__cause__ = ssl.SSLCertVerificationError(1, "self-signed certificate")
+def _untrusted(words: str = "self-signed certificate", code: int = 18) -> ApiError:
+    """As OpenSSL refuses a server's certificate."""
+    cause = ssl.SSLCertVerificationError(1, words)
+    cause.verify_code = code
+    error = ApiUnavailable(words, hint="see certificate-authority")
+    error.__cause__ = cause
     return error
 
 
@@ -71,6 +74,26 @@ async def test_a_server_that_is_away_is_waited_for_and_that_is_said_once() -> No
 async def test_a_server_that_is_just_starting_may_change_its_mind() -> None:
     refusal = Forbidden("not yet", status=403)
     await _introduced(FakeNodes(refusal, refusal, ApiUnavailable("away"), refusal, None))
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param("certificate is not yet valid", 9, id="behind"),
+        pytest.param("certificate has expired", 10, id="ahead"),
+    ],
+)
+def test_a_clock_that_is_wrong_may_be_set_right(words: str, code: int) -> None:
+    @in_virtual_time
+    async def story() -> None:
+        nodes = FakeNodes(*[_untrusted(words, code)] * 20, None)
+        with capture_logs() as logged:
+            await introduce(nodes, name="edge-1", kubeconfig=KUBECONFIG, clock=LoopClock())
+        (entry,) = [one for one in logged if one["event"] == "node.waits_for_api_server"]
+        assert entry["reason"] == words
+        assert "the clock of this machine shows 2026-01-01T00:00:00Z" in entry["hint"]
+
+    story()
 
 
 @pytest.mark.parametrize(

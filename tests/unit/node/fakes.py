@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from krustlet.base import Instant
 from krustlet.kube import AlreadyExists, ApiError, Conflict, NotFound
 from krustlet.node import (
     Deleted,
@@ -38,6 +39,7 @@ A_MACHINE: Final = Machine(
     os_image="Debian GNU/Linux 13 (trixie)",
 )
 AT_EASE: Final = Vitals(
+    memory_bytes=8 * GIB,
     memory_free_bytes=4 * GIB,
     storage_bytes=100 * GIB,
     storage_free_bytes=50 * GIB,
@@ -77,6 +79,16 @@ class FakeHost:
         return self.left
 
 
+class WallClock:
+    """The time of day. Attributes: `set_s`: how far somebody has set it forward, or back."""
+
+    def __init__(self) -> None:
+        self.set_s = 0.0
+
+    def now(self) -> Instant:
+        return Instant(LoopClock().now() + self.set_s)
+
+
 class FakeEvents:
     """Remembers what was told."""
 
@@ -104,18 +116,22 @@ class Server:
     Attributes:
         trouble: raised by every request while it is set.
         hangs: nobody is answered.
+        takes_s: how long an answer takes; what is asked for is done by then.
     """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.trouble: ApiError | None = None
         self.hangs = False
+        self.takes_s = 0.0
         self._versions = 0
 
     async def called(self, verb: str, body: Any = None) -> None:
         self.calls.append(Call(verb, asyncio.get_running_loop().time(), body))
         if self.hangs:
             await asyncio.sleep(3600)
+        if self.takes_s:
+            await asyncio.sleep(self.takes_s)
         if self.trouble is not None:
             raise self.trouble
 
@@ -262,7 +278,11 @@ class Rig:
 
     Attributes:
         luck: what every draw of lots says, from 0 to 1.
+        lots: draws them; as `luck` says, if it is not replaced.
         trouble: why pods cannot run.
+        resizes: whether containers can be resized.
+        ips: where the machine is reached; None for the addresses of the settings.
+        heard: each set of addresses that somebody was told of.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -272,7 +292,12 @@ class Rig:
         self.events = FakeEvents()
         self.images: list[ContainerImage] = []
         self.trouble = ""
+        self.resizes = False
+        self.ips: tuple[str, ...] | None = None
+        self.heard: list[tuple[str, ...]] = []
+        self.clock = WallClock()
         self.luck = 0.5
+        self.lots: Callable[[], float] = lambda: self.luck
         self.settings = some_settings(**settings)
         self.agent = self.new_agent()
 
@@ -281,10 +306,13 @@ class Rig:
             nodes=self.nodes,
             host=self.host,
             events=self.events,
-            clock=LoopClock(),
+            clock=self.clock,
             images=self._images,
             healthy=lambda: self.trouble,
-            random=lambda: self.luck,
+            resizes=lambda: self.resizes,
+            addresses=lambda: self.settings.ips if self.ips is None else self.ips,
+            on_addresses=self.heard.append,
+            random=lambda: self.lots(),
         )
         return NodeAgent(self.settings, means, leases=self.leases)
 

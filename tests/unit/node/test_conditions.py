@@ -6,7 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from krustlet.base import Instant
-from krustlet.node.conditions import OWN, conditions, sighted
+from krustlet.node import Thresholds, Vitals, thresholds
+from krustlet.node.conditions import OWN, Sightings, conditions, sighted
+from krustlet.node.reserves import default_thresholds
 from krustlet.node.tidings import tidings
 from krustlet.objects import NodeCondition, NodeStatus, to_rfc3339
 from tests.unit.node.fakes import AT_EASE, GIB, MIB
@@ -15,14 +17,25 @@ T0 = Instant(1_767_225_600.0)
 LATER = Instant(T0 + 60)
 
 
+def seen(
+    vitals: Vitals,
+    before: Sightings | None = None,
+    *,
+    at_s: float = 0,
+    limits: Thresholds | None = None,
+) -> Sightings:
+    limits = default_thresholds() if limits is None else limits
+    return sighted(before or {}, vitals, limits, now_s=at_s, hold_s=300)
+
+
 @pytest.mark.parametrize(
     ("left", "pressures"),
     [
         ({}, set()),
         ({"memory_free_bytes": 100 * MIB}, set()),
         ({"memory_free_bytes": 100 * MIB - 1}, {"MemoryPressure"}),
-        ({"storage_free_bytes": 10 * GIB}, set()),
-        ({"storage_free_bytes": 10 * GIB - 1}, {"DiskPressure"}),
+        ({"storage_free_bytes": 15 * GIB}, set()),
+        ({"storage_free_bytes": 15 * GIB - 1}, {"DiskPressure"}),
         ({"inodes_free": 50_000}, set()),
         ({"inodes_free": 49_999}, {"DiskPressure"}),
         ({"inodes": 0, "inodes_free": 0}, set()),
@@ -32,17 +45,55 @@ LATER = Instant(T0 + 60)
     ],
 )
 def test_a_pressure_is_seen_below_its_threshold(left: dict[str, Any], pressures: set[str]) -> None:
-    assert set(sighted({}, replace(AT_EASE, **left), T0, hold_s=300)) == pressures
+    assert set(seen(replace(AT_EASE, **left))) == pressures
+
+
+@pytest.mark.parametrize(
+    ("said", "left", "pressures"),
+    [
+        pytest.param({}, {"memory_free_bytes": 0, "storage_free_bytes": 0}, set(), id="none"),
+        pytest.param(
+            {"memory.available": "25%"},
+            {"memory_free_bytes": 2 * GIB - 1},
+            {"MemoryPressure"},
+            id="a-share-of-memory",
+        ),
+        pytest.param({"nodefs.available": "60Gi"}, {}, {"DiskPressure"}, id="an-amount-of-storage"),
+        pytest.param(
+            {"nodefs.available": "1%", "imagefs.available": "60%"},
+            {},
+            {"DiskPressure"},
+            id="images-are-on-the-same-file-system",
+        ),
+        pytest.param(
+            {"imagefs.inodesFree": "95%"}, {}, {"DiskPressure"}, id="and-have-the-same-inodes"
+        ),
+        pytest.param(
+            {"nodefs.inodesFree": "1000"},
+            {"inodes": 0, "inodes_free": 0},
+            set(),
+            id="inodes-that-are-not-counted-are-not-short",
+        ),
+        pytest.param(
+            {"pid.available": "30000"}, {"tasks": 2769}, {"PIDPressure"}, id="an-amount-of-tasks"
+        ),
+        pytest.param({"pid.available": "0%"}, {"tasks": 32_768}, set(), id="no-threshold-of-tasks"),
+    ],
+)
+def test_thresholds_are_those_that_were_set(
+    said: dict[str, str], left: dict[str, Any], pressures: set[str]
+) -> None:
+    assert set(seen(replace(AT_EASE, **left), limits=thresholds(said))) == pressures
 
 
 def test_a_pressure_is_told_of_for_a_while_after_it_was_last_seen() -> None:
     pressed = replace(AT_EASE, memory_free_bytes=0)
-    seen = sighted({}, pressed, T0, hold_s=300)
-    again = sighted(seen, pressed, LATER, hold_s=300)
+    first = seen(pressed, at_s=0)
+    again = seen(pressed, first, at_s=60)
 
-    assert set(sighted(seen, AT_EASE, Instant(T0 + 299), hold_s=300)) == {"MemoryPressure"}
-    assert sighted(seen, AT_EASE, Instant(T0 + 300), hold_s=300) == {}
-    assert set(sighted(again, AT_EASE, Instant(T0 + 300), hold_s=300)) == {"MemoryPressure"}
+    assert set(seen(AT_EASE, first, at_s=299)) == {"MemoryPressure"}
+    assert seen(AT_EASE, first, at_s=300) == {}
+    assert set(seen(AT_EASE, again, at_s=300)) == {"MemoryPressure"}
 
 
 def test_a_healthy_node_says_so_in_the_words_of_a_kubelet() -> None:

@@ -6,7 +6,7 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
-from krustlet.kube import ApiUnavailable
+from krustlet.kube import ApiError, ApiUnavailable, Conflict, Forbidden, TooManyRequests
 from krustlet.objects import Lease, OwnerReference
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.node.conftest import Logged
@@ -140,10 +140,10 @@ async def test_a_connection_that_hangs_does_not_outlast_the_lease() -> None:
         rig.leases.hangs = True
         await asyncio.sleep(10)
         rig.leases.hangs = False
-        await asyncio.sleep(20)
+        await asyncio.sleep(25)
 
-    assert rig.leases.times("replace")[:3] == [10, 20, 30.2]
-    assert lease_of(rig.leases).spec.renew_time == "2026-01-01T00:00:40.200000Z"
+    assert rig.leases.times("replace")[:3] == [10, 20, 35.2]
+    assert lease_of(rig.leases).spec.renew_time == "2026-01-01T00:00:45.200000Z"
 
 
 @in_virtual_time
@@ -182,3 +182,81 @@ async def test_none_is_made_that_would_be_nobodys() -> None:
         await asyncio.sleep(20)
 
     assert lease_of(rig.leases).metadata.owner_references[0].uid == "uid-2"
+
+
+@in_virtual_time
+async def test_answers_that_take_ten_seconds_are_waited_for() -> None:
+    rig = Rig()
+    rig.leases.takes_s = 10.0
+    async with rig.running():
+        await asyncio.sleep(65)
+
+    assert rig.leases.times("get") == [0]
+    assert rig.leases.times("create") == [10]
+    assert rig.leases.times("replace") == [20, 30, 40, 50, 60]
+
+
+@pytest.mark.parametrize(
+    ("retry_after_s", "tries"),
+    [
+        pytest.param(4, [20, 24, 28, 32, 36, 40, 44, 48], id="as-long-as-the-server-asks"),
+        pytest.param(3600, [20, 30, 40], id="but-no-longer-than-to-the-next-turn"),
+    ],
+)
+def test_a_server_with_too_much_to_do_is_left_alone(
+    retry_after_s: float, tries: list[float], logged: Logged
+) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        rig = Rig()
+        async with rig.running():
+            await asyncio.sleep(15)
+            rig.leases.trouble = TooManyRequests(
+                "too many requests", status=429, retry_after_s=retry_after_s
+            )
+            await asyncio.sleep(34.5)
+            tried = rig.leases.times("replace")[1:]
+            rig.leases.trouble = None
+            await asyncio.sleep(20)
+        assert tried == tries
+        assert (lease_of(rig.leases).spec.renew_time or "") >= "2026-01-01T00:00:50"
+
+    run()
+    said = [entry["event"] for entry in logged if entry["event"].startswith("lease.")]
+    assert said == ["lease.not_renewed", "lease.renewed_again"]
+
+
+@pytest.mark.parametrize(
+    "trouble", [Forbidden("leases is forbidden", status=403), Conflict("changed", status=409)]
+)
+def test_a_node_whose_lease_alone_is_refused_goes_on_and_says_so_once(
+    trouble: ApiError, logged: Logged
+) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        rig = Rig()
+        async with rig.running():
+            await asyncio.sleep(15)
+            rig.leases.trouble = trouble
+            await asyncio.sleep(600)
+            reports = rig.nodes.times("patch_status")
+            rig.leases.trouble = None
+            await asyncio.sleep(10)
+        assert len(reports) == 2
+        assert (lease_of(rig.leases).spec.renew_time or "") >= "2026-01-01T00:10:15"
+
+    run()
+    said = [entry["event"] for entry in logged if entry["event"].startswith("lease.")]
+    assert said == ["lease.not_renewed", "lease.renewed_again"]
+
+
+@in_virtual_time
+async def test_another_kind_of_trouble_is_told_too(logged: Logged) -> None:
+    rig = Rig()
+    async with rig.running():
+        for trouble in (UNAVAILABLE, Forbidden("forbidden", status=403), UNAVAILABLE):
+            rig.leases.trouble = trouble
+            await asyncio.sleep(60)
+
+    reasons = [entry["reason"] for entry in logged if entry["event"] == "lease.not_renewed"]
+    assert reasons == ["connection refused", "forbidden"]

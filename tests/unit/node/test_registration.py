@@ -98,9 +98,9 @@ async def test_a_server_that_does_not_answer_is_asked_again(logged: Logged) -> N
     rig = Rig()
     rig.nodes.hangs = True
     async with going(rig.agent.register()):
-        await asyncio.sleep(25)
+        await asyncio.sleep(45)
 
-    assert rig.nodes.times("create") == [0, 10.1, 20.3]
+    assert rig.nodes.times("create") == [0, 20.1, 40.3]
     assert len(lines(logged, "node.not_registered")) == 1
 
 
@@ -112,6 +112,24 @@ async def test_labels_that_are_not_for_a_node_to_give_end_it_at_once() -> None:
         await rig.agent.register()
 
     assert rig.nodes.calls == []
+
+
+@in_virtual_time
+async def test_a_usual_label_that_was_given_another_value_has_it_and_that_is_told(
+    logged: Logged,
+) -> None:
+    rig = Rig(labels={"kubernetes.io/arch": "amd64", "rack": "r1"})
+
+    await rig.agent.register()
+
+    assert rig.nodes.node is not None
+    assert rig.nodes.node.metadata.labels["kubernetes.io/arch"] == "amd64"
+    (entry,) = lines(logged, "node.label_overridden")
+    assert (entry["label"], entry["given"], entry["usual"]) == (
+        "kubernetes.io/arch",
+        "amd64",
+        "wasm32-wasi",
+    )
 
 
 # a node that was there before ---------------------------------------------------------------------
@@ -155,6 +173,19 @@ async def test_labels_come_back_after_a_restart() -> None:
     assert rig.nodes.node is not None
     assert rig.nodes.node.metadata.labels["kubernetes.io/arch"] == "wasm32-wasi"
     assert rig.nodes.node.metadata.labels["type"] == "krustlet"
+
+
+@in_virtual_time
+async def test_labels_that_were_given_since_come_and_those_that_are_wanted_no_more_stay() -> None:
+    rig = Rig(labels={"rack": "r1", "disk": "slow"})
+    await rig.agent.register()
+    rig.settings = replace(rig.settings, labels={"rack": "r2", "zone": "z1"})
+
+    await rig.new_agent().register()
+
+    assert rig.nodes.node is not None
+    labels = rig.nodes.node.metadata.labels
+    assert (labels["rack"], labels["zone"], labels["disk"]) == ("r2", "z1", "slow")
 
 
 @in_virtual_time

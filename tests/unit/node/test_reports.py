@@ -6,11 +6,12 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
-from krustlet.kube import ApiUnavailable
+from krustlet.kube import ApiUnavailable, TooManyRequests
+from krustlet.node import NodeTakenOver, thresholds
 from krustlet.objects import ContainerImage, Node, Quantity
 from tests.support.virtual_time import in_virtual_time
 from tests.unit.node.conftest import Logged
-from tests.unit.node.fakes import AT_EASE, Rig
+from tests.unit.node.fakes import AT_EASE, Rig, going
 
 HOUR_S = 3600.0
 TURN_S = 10.0
@@ -133,6 +134,104 @@ async def test_after_a_restart_the_first_report_is_at_once() -> None:
     assert rig.nodes.times("patch_status") == [0]
 
 
+# addresses ----------------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_other_addresses_are_reported_with_the_next_look_and_told_once() -> None:
+    rig = Rig()
+    async with rig.running():
+        await asyncio.sleep(15)
+        assert rig.heard == []
+        rig.ips = ("192.0.2.8", "2001:db8::8")
+        await asyncio.sleep(HOUR_S)
+
+    assert rig.nodes.times("patch_status")[0] == 20
+    assert rig.nodes.node is not None
+    assert [one.address for one in rig.nodes.node.status.addresses] == [
+        "192.0.2.8",
+        "2001:db8::8",
+        "wasm-1.example",
+    ]
+    assert rig.heard == [("192.0.2.8", "2001:db8::8")]
+
+
+@in_virtual_time
+async def test_addresses_that_changed_before_it_registered_are_told_too() -> None:
+    rig = Rig()
+    rig.ips = ("192.0.2.8",)
+    await rig.agent.register()
+    assert rig.heard == [("192.0.2.8",)]
+
+
+@in_virtual_time
+async def test_other_addresses_are_told_though_the_api_server_is_away() -> None:
+    rig = Rig()
+    async with rig.running():
+        rig.nodes.trouble = UNAVAILABLE
+        rig.ips = ("192.0.2.8",)
+        await asyncio.sleep(15)
+    assert rig.heard == [("192.0.2.8",)]
+
+
+# what pods may have -------------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_with_nothing_left_for_pods_that_is_told_once(logged: Logged) -> None:
+    rig = Rig(reserved={"cpu": Quantity("2"), "memory": Quantity("9Gi")})
+    async with rig.running():
+        await asyncio.sleep(HOUR_S)
+
+    (entry,) = [entry for entry in logged if entry["event"] == "node.nothing_left_for_pods"]
+    assert entry["resources"] == ["cpu", "memory"]
+    assert rig.agent.allocatable["memory"] == "0"
+
+
+@in_virtual_time
+async def test_what_it_can_do_is_declared_once_it_can() -> None:
+    rig = Rig()
+    async with rig.running():
+        await asyncio.sleep(15)
+        assert rig.nodes.times("patch_status") == []
+        rig.resizes = True
+        await asyncio.sleep(15)
+
+    assert rig.nodes.node is not None
+    assert rig.nodes.node.status.declared_features == ("InPlacePodVerticalScalingInitContainers",)
+
+
+@in_virtual_time
+async def test_other_settings_are_in_force_at_once() -> None:
+    rig = Rig()
+    async with rig.running():
+        await asyncio.sleep(12)
+        other = replace(
+            rig.settings,
+            max_pods=7,
+            reserved={"cpu": Quantity("1")},
+            thresholds=thresholds({"memory.available": "7Gi"}),
+            images_max=0,
+            status_every_s=60.0,
+            lease_duration_s=20,
+        )
+        rig.images = [ContainerImage(names=("x",), size_bytes=1)]
+        rig.agent.use(other)
+        await asyncio.sleep(1)
+        node = rig.nodes.node
+        await asyncio.sleep(60)
+
+    assert node is not None
+    assert rig.nodes.times("patch_status") == [12]
+    assert node.status.capacity["pods"] == "7"
+    assert (node.status.allocatable["cpu"], node.status.allocatable["memory"]) == ("1", "1Gi")
+    assert rig.nodes.condition("MemoryPressure").status == "True"
+    assert node.status.images == ()
+    assert rig.leases.times("replace")[:4] == [10, 20, 25, 30]
+    assert rig.leases.lease is not None
+    assert rig.leases.lease.spec.lease_duration_seconds == 20
+
+
 # others -------------------------------------------------------------------------------------------
 
 
@@ -219,6 +318,82 @@ async def test_a_node_that_is_deleted_unheard_comes_back_with_the_next_report() 
     assert rig.nodes.times("create") == [0, 300]
 
 
+@in_virtual_time
+async def test_a_node_that_is_deleted_comes_back_as_it_was_and_says_so_once() -> None:
+    rig = Rig(labels={"rack": "r1"}, provider_id="bare://a")
+    async with rig.running():
+        await asyncio.sleep(65)
+        first = rig.nodes.node
+        rig.events.told.clear()
+        rig.nodes.delete()
+        await asyncio.sleep(HOUR_S)
+
+    assert first is not None
+    assert rig.nodes.node is not None
+    assert rig.nodes.node.metadata.labels == first.metadata.labels
+    assert rig.nodes.node.metadata.labels["rack"] == "r1"
+    assert rig.nodes.node.spec == first.spec
+    assert rig.events.reasons() == [
+        "NodeHasSufficientMemory",
+        "NodeHasNoDiskPressure",
+        "NodeHasSufficientPID",
+        "NodeReady",
+    ]
+
+
+def of_machine(node: Node, *, machine_id: str) -> Node:
+    assert node.status.node_info is not None
+    info = replace(node.status.node_info, machine_id=machine_id)
+    return replace(node, status=replace(node.status, node_info=info))
+
+
+@in_virtual_time
+async def test_another_machine_that_takes_the_node_over_ends_it_at_once() -> None:
+    rig = Rig()
+    await rig.agent.register()
+    running = asyncio.create_task(rig.agent.run())
+    await asyncio.sleep(65)
+    rig.nodes.change(partial(of_machine, machine_id="beef"))
+
+    with pytest.raises(NodeTakenOver, match="beef") as taken:
+        await asyncio.wait_for(running, 1)
+
+    assert "8f1c" in taken.value.message
+    assert "--node-name" in taken.value.hint
+    assert rig.nodes.times("patch_status") == []
+
+
+@in_virtual_time
+async def test_another_machine_that_takes_it_over_while_it_is_deleted_ends_it() -> None:
+    rig = Rig()
+    await rig.agent.register()
+    running = asyncio.create_task(rig.agent.run())
+    await asyncio.sleep(65)
+    theirs = of_machine(await rig.nodes.get(), machine_id="beef")
+    rig.nodes.delete()
+    rig.nodes.node = replace(theirs, metadata=replace(theirs.metadata, uid="theirs"))
+
+    with pytest.raises(NodeTakenOver):
+        await asyncio.wait_for(running, 15)
+
+
+@pytest.mark.parametrize("machine_id", ["beef", ""])
+def test_a_node_of_a_machine_that_is_no_more_is_made_ours(machine_id: str) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        rig = Rig()
+        await rig.agent.register()
+        rig.nodes.change(partial(of_machine, machine_id=machine_id))
+        rig.agent = rig.new_agent()
+        async with rig.running():
+            await asyncio.sleep(HOUR_S)
+        assert rig.nodes.node is not None
+        assert rig.nodes.node.status.node_info is not None
+        assert rig.nodes.node.status.node_info.machine_id == "8f1c"
+
+    run()
+
+
 # failures -----------------------------------------------------------------------------------------
 
 
@@ -264,19 +439,19 @@ async def test_a_second_try_looks_at_the_node_first() -> None:
 
 
 @in_virtual_time
-async def test_a_report_that_hangs_is_given_up_after_ten_seconds() -> None:
+async def test_a_report_that_hangs_is_given_up_after_twenty_seconds() -> None:
     rig = Rig()
     async with rig.running():
         await asyncio.sleep(5)
         rig.nodes.hangs = True
         rig.trouble = "no supervisor"
         rig.agent.status_changed()
-        await asyncio.sleep(12)
+        await asyncio.sleep(22)
         rig.nodes.hangs = False
-        await asyncio.sleep(20)
+        await asyncio.sleep(30)
 
     assert rig.nodes.times("patch_status")[0] == 5
-    assert rig.nodes.times("get")[0] == 15.1
+    assert rig.nodes.times("get")[0] == 25.1
     assert rig.nodes.condition("Ready").status == "False"
 
 
@@ -291,3 +466,66 @@ async def test_an_outage_of_an_hour_ends_within_a_turn() -> None:
         rig.nodes.set_conditions("Unknown")
         await asyncio.sleep(13)
         assert rig.nodes.condition("Ready").status == "True"
+
+
+@in_virtual_time
+async def test_a_server_with_too_much_to_do_is_left_alone_for_as_long_as_it_asks(
+    logged: Logged,
+) -> None:
+    rig = Rig()
+    async with rig.running():
+        await asyncio.sleep(5)
+        rig.nodes.trouble = TooManyRequests("too many requests", status=429, retry_after_s=30)
+        rig.trouble = "no supervisor"
+        rig.agent.status_changed()
+        await asyncio.sleep(100)
+        tries = [call.at - 5 for call in rig.nodes.calls if call.at >= 5]
+        rig.nodes.trouble = None
+        await asyncio.sleep(40)
+
+    assert [round(at, 3) for at in tries] == [0, 30, 60, 90]
+    assert rig.nodes.condition("Ready").status == "False"
+    said = [entry["event"] for entry in logged if entry["event"].startswith("node.")]
+    assert said == ["node.registered", "node.not_reported", "node.reported_again"]
+
+
+@in_virtual_time
+async def test_a_server_that_asks_for_an_hour_is_asked_again_after_a_minute() -> None:
+    rig = Rig()
+    async with rig.running():
+        await asyncio.sleep(5)
+        rig.nodes.trouble = TooManyRequests("too many", status=429, retry_after_s=HOUR_S)
+        rig.trouble = "no supervisor"
+        rig.agent.status_changed()
+        await asyncio.sleep(61)
+        rig.nodes.trouble = None
+        await asyncio.sleep(61)
+
+    assert rig.nodes.condition("Ready").status == "False"
+
+
+@in_virtual_time
+async def test_answers_that_take_ten_seconds_are_waited_for() -> None:
+    rig = Rig()
+    await rig.agent.register()
+    rig.nodes.takes_s = 10.0
+    async with going(rig.agent.run()):
+        await asyncio.sleep(5)
+        rig.trouble = "no supervisor"
+        rig.agent.status_changed()
+        await asyncio.sleep(11)
+
+    assert rig.nodes.times("patch_status") == [5]
+    assert rig.nodes.condition("Ready").status == "False"
+
+
+@in_virtual_time
+async def test_a_pressure_is_held_as_long_when_the_time_of_day_is_set_back() -> None:
+    rig = Rig()
+    async with rig.running():
+        rig.host.left = replace(AT_EASE, memory_free_bytes=0)
+        await asyncio.sleep(15)
+        rig.host.left = AT_EASE
+        rig.clock.set_s -= HOUR_S
+        await asyncio.sleep(320)
+        assert rig.nodes.condition("MemoryPressure").status == "False"

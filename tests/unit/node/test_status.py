@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from krustlet.base import Instant
+from krustlet.node.features import declared_features
 from krustlet.node.identity import new_node
-from krustlet.node.settings import NodeSettings
 from krustlet.node.status import Observed, is_news, status, status_patch
 from krustlet.objects import (
     ContainerImage,
@@ -26,7 +26,15 @@ T0 = Instant(1_767_225_600.0)
 
 
 def observed(**changes: Any) -> Observed:
-    quiet = Observed(machine=A_MACHINE, pressures={}, images=(), trouble="", at=T0)
+    quiet = Observed(
+        machine=A_MACHINE,
+        ips=("192.0.2.7",),
+        pressures={},
+        images=(),
+        features=(),
+        trouble="",
+        at=T0,
+    )
     return replace(quiet, **changes)
 
 
@@ -43,7 +51,10 @@ def test_a_node_as_it_is_registered(golden: Golden) -> None:
     )
     machine = replace(A_MACHINE, swap_bytes=GIB, huge_pages={2 * MIB: 64 * MIB})
     images = [ContainerImage(names=("registry.example/hello:v1",), size_bytes=123)]
-    told = status(settings, observed(machine=machine, images=images), NodeStatus())
+    seen = observed(
+        machine=machine, ips=settings.ips, images=images, features=declared_features(resizes=True)
+    )
+    told = status(settings, seen, NodeStatus())
 
     node = msgspec.to_builtins(new_node(settings, told))
 
@@ -65,6 +76,24 @@ def test_the_largest_images_are_told_with_few_names_each() -> None:
     assert len(told) == 50
     assert told[0] == ContainerImage(names=names[:5], size_bytes=100)
     assert [image.size_bytes for image in told[1:]] == list(range(59, 10, -1))
+
+
+@pytest.mark.parametrize(("most", "told"), [(-1, 60), (0, 0), (7, 7)])
+def test_as_many_images_are_told_as_settings_say(most: int, told: int) -> None:
+    images = [ContainerImage(names=(f"i{size}",), size_bytes=size) for size in range(60)]
+    seen = observed(images=images)
+    assert len(status(some_settings(images_max=most), seen, NodeStatus()).images) == told
+
+
+@pytest.mark.parametrize(
+    ("resizes", "features"), [(False, ()), (True, ("InPlacePodVerticalScalingInitContainers",))]
+)
+def test_only_features_that_are_here_are_declared(
+    resizes: bool,
+    features: tuple[str, ...],
+) -> None:
+    seen = observed(features=declared_features(resizes=resizes))
+    assert status(some_settings(), seen, NodeStatus()).declared_features == features
 
 
 def test_the_order_of_images_is_no_news() -> None:
@@ -110,6 +139,8 @@ def test_another_spelling_of_an_amount_is_no_news() -> None:
         {"images": [ContainerImage(names=("x",), size_bytes=1)]},
         {"machine": replace(A_MACHINE, boot_id="boot-2")},
         {"machine": replace(A_MACHINE, memory_bytes=GIB)},
+        {"ips": ("192.0.2.8",)},
+        {"features": ("Anything",)},
     ],
 )
 def test_everything_else_is(changes: dict[str, Any]) -> None:
@@ -167,8 +198,7 @@ def test_the_patch_has_no_conditions_of_others() -> None:
 
 def test_addresses_of_one_type_do_not_swallow_each_other() -> None:
     def at(*ips: str) -> NodeStatus:
-        settings: NodeSettings = some_settings(ips=ips)
-        return status(settings, observed(), NodeStatus())
+        return status(some_settings(), observed(ips=ips), NodeStatus())
 
     before, after = at("192.0.2.7"), at("192.0.2.8", "2001:db8::8")
 

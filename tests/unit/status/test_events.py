@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from krustlet.kube import ApiError, ApiUnavailable, Forbidden, NotFound
+from structlog.testing import capture_logs
+
+from krustlet.kube import ApiError, ApiUnavailable, Forbidden, NamespaceEnding, NotFound
 from krustlet.objects import Event, ObjectReference, Resource
 from krustlet.status import EventRecorder
 from tests.support.virtual_time import LoopClock, in_virtual_time
@@ -130,12 +132,35 @@ async def test_an_unreachable_server_is_told_later() -> None:
 @in_virtual_time
 async def test_what_the_server_refuses_is_given_up() -> None:
     api = _FakeApi()
-    api.failures = [Forbidden("namespace is being terminated")]
+    api.failures = [NamespaceEnding("namespace is being terminated")]
     async with _running(api) as recorder:
         recorder.emit(_POD, kind="Normal", reason="Killing", message="m")
         await asyncio.sleep(1)
         recorder.emit(_POD, kind="Normal", reason="Other", message="m")
     assert [event.reason for event in api.created] == ["Other"]
+
+
+@in_virtual_time
+async def test_a_right_that_is_missing_is_told_once_until_it_is_given() -> None:
+    api = _FakeApi()
+    with capture_logs() as logs:
+        async with _running(api) as recorder:
+            for number, failures in enumerate((1, 1, 0, 1)):
+                api.failures = [Forbidden("events is forbidden")] * failures
+                recorder.emit(_POD, kind="Normal", reason=f"No{number}", message="m")
+                await asyncio.sleep(1)
+    told = [one["log_level"] for one in logs if one["event"] == "event.refused"]
+    assert told == ["warning", "debug", "warning"]
+
+
+@in_virtual_time
+async def test_a_namespace_that_is_being_deleted_is_no_matter_for_an_administrator() -> None:
+    api = _FakeApi()
+    api.failures = [NamespaceEnding("namespace is being terminated")]
+    with capture_logs() as logs:
+        async with _running(api) as recorder:
+            recorder.emit(_POD, kind="Normal", reason="Killing", message="m")
+    assert [one["log_level"] for one in logs] == ["debug"]
 
 
 @in_virtual_time

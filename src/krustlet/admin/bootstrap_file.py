@@ -1,0 +1,135 @@
+"""The bootstrap file: a kubeconfig with a token, for a machine that is to be a node.
+
+Owns its form, and keeping it. Leaves what makes the token good to `bootstrapping.py`.
+"""
+
+import asyncio
+import base64
+import ipaddress
+import os
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from krustlet.admin.errors import FileInTheWay, FileUnwritable
+from krustlet.admin.token import BootstrapToken
+from krustlet.base import make_private_directory, write_atomically
+from krustlet.kube import KubeConfig, KubeConfigError, load_kubeconfig
+
+# As the original's script called them.
+_CLUSTER: Final = "kubernetes"
+_USER: Final = "tls-bootstrap-token-user"
+_BEARER: Final = "Bearer "
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How an API server is reached, and who may vouch for it; see `KubeConfig`."""
+
+    server: str
+    ca: bytes | None = None
+    insecure_skip_verify: bool = False
+    tls_server_name: str = ""
+    proxy_url: str = ""
+
+    @classmethod
+    def of(cls, config: KubeConfig, *, server: str = "") -> "Endpoint":
+        """That of `config`, or `server` in its place."""
+        return cls(
+            server=server.rstrip("/") or config.server,
+            ca=config.ca,
+            insecure_skip_verify=config.insecure_skip_verify,
+            tls_server_name=config.tls_server_name,
+            proxy_url=config.proxy_url,
+        )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it leads to the machine that one is on, whichever that is."""
+        host = urlsplit(self.server).hostname or ""
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return host == "localhost" or host.endswith(".localhost")
+        return address.is_loopback or address.is_unspecified
+
+
+class BootstrapFile(msgspec.Struct, frozen=True):
+    """What is in one."""
+
+    endpoint: Endpoint
+    token: BootstrapToken
+
+    def content(self) -> bytes:
+        """The file, as YAML."""
+        import yaml
+
+        endpoint = self.endpoint
+        cluster: dict[str, object] = {"server": endpoint.server}
+        if endpoint.ca is not None:
+            cluster["certificate-authority-data"] = base64.b64encode(endpoint.ca).decode()
+        if endpoint.insecure_skip_verify:
+            cluster["insecure-skip-tls-verify"] = True
+        if endpoint.tls_server_name:
+            cluster["tls-server-name"] = endpoint.tls_server_name
+        if endpoint.proxy_url:
+            cluster["proxy-url"] = endpoint.proxy_url
+        context = f"{_USER}@{_CLUSTER}"
+        file = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": _CLUSTER, "cluster": cluster}],
+            "users": [{"name": _USER, "user": {"token": self.token.text}}],
+            "contexts": [{"name": context, "context": {"cluster": _CLUSTER, "user": _USER}}],
+            "current-context": context,
+        }
+        return yaml.safe_dump(file, sort_keys=False).encode()
+
+
+async def read(path: Path) -> BootstrapFile | None:
+    """The bootstrap file at `path`; None if there is nothing.
+
+    Raises:
+        FileInTheWay: there is something else, or it cannot be read.
+    """
+    if (config := await asyncio.to_thread(_config_at, path)) is None:
+        return None
+    identity = await config.credentials.identity()
+    token = BootstrapToken.parse(identity.authorization.removeprefix(_BEARER))
+    if token is None:
+        raise in_the_way(path, "which is a kubeconfig without a bootstrap token")
+    return BootstrapFile(Endpoint.of(config), token)
+
+
+def _config_at(path: Path) -> KubeConfig | None:
+    if not os.path.lexists(path):
+        return None
+    try:
+        return load_kubeconfig(path)
+    except KubeConfigError as exc:
+        raise in_the_way(path, f"which is no bootstrap file: {exc.message}") from exc
+
+
+def in_the_way(path: Path, what: str) -> FileInTheWay:
+    """What to say of a file that is not overwritten."""
+    return FileInTheWay(
+        f"there is {path} already, {what}",
+        hint="name another file with --output, or overwrite it with --force",
+    )
+
+
+def write(path: Path, file: BootstrapFile) -> None:
+    """The file is there, for this user alone, in place of what was.
+
+    Raises:
+        FileUnwritable: it cannot be kept; what was there stays.
+    """
+    try:
+        make_private_directory(path.parent)
+        write_atomically(path, file.content(), durable=True)
+    except OSError as exc:
+        raise FileUnwritable(
+            f"{path} cannot be written: {exc.strerror or exc}",
+            hint="name another file with --output; - is stdout",
+        ) from exc
