@@ -20,12 +20,12 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # for tests.support, which builds the guests
 
-from benchmarks import containers, walled
+from benchmarks import containers, joining, walled
 from benchmarks.bench import Bench, a_bench
 from benchmarks.figures import MEASURES, Figure, measure
 from krustlet.base.logs import set_up_logs
 
-__all__ = ["containers", "walled"]  # their measures are known by now
+__all__ = ["containers", "joining", "walled"]  # their measures are known by now
 
 
 @measure

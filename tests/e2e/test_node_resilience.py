@@ -338,9 +338,18 @@ def test_the_time_of_day_may_jump_by_an_hour_and_back(
 
 
 def test_a_data_directory_has_one_kubelet(spoiled: Spoiled) -> None:
-    second = _second(spoiled.node, data=spoiled.node.data, name="other")
+    own = spoiled.node.cluster.node_kubeconfig("other")
+    second = _second(own, data=spoiled.node.data, name="other")
     assert second.returncode == 1
     assert f"{spoiled.node.data} is in use by another krustlet" in second.stderr
+    assert spoiled.node.is_ready()
+
+
+def test_a_node_name_has_one_kubelet_on_a_machine(spoiled: Spoiled, tmp_path: Path) -> None:
+    own = _kubeconfig(spoiled.node.cluster, "spoiled", spoiled.proxy.server, tmp_path)
+    second = _second(own, data=tmp_path / "data", name="spoiled")
+    assert second.returncode == 1
+    assert "another krustlet on this machine is node spoiled already" in second.stderr
     assert spoiled.node.is_ready()
 
 
@@ -354,7 +363,8 @@ def test_a_node_name_has_one_machine_until_that_has_been_silent(
             krustlet_node_to_be(cluster, tmp_path / "second", "twins", launch=launch) as second,
         ):
             id_ = first.object()["status"]["nodeInfo"]["machineID"]
-            refused = _second(first, data=second.data, name="twins", machine=machine)
+            own = cluster.node_kubeconfig("twins")
+            refused = _second(own, data=second.data, name="twins", machine=machine)
             assert refused.returncode == 1
             assert "twins" in refused.stderr
             assert id_ in refused.stderr
@@ -367,15 +377,14 @@ def test_a_node_name_has_one_machine_until_that_has_been_silent(
 
 
 def _second(
-    node: KrustletNode, *, data: Path, name: str, machine: Machine | None = None
+    kubeconfig: Path, *, data: Path, name: str, machine: Machine | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """One that is expected to end by itself."""
+    """A node that is expected to end by itself."""
     return subprocess.run(
         [
             *(machine.enter if machine else ()),
             *Launch().command,
-            *("--kubeconfig", node.cluster.node_kubeconfig(name)),
-            *("--node-name", name, "--port", str(node.port + 1)),
+            *("--kubeconfig", kubeconfig, "--node-name", name, "--port", "1"),
             *("--data-dir", data, "--pod-logs-dir", data.parent / "logs"),
         ],
         capture_output=True,

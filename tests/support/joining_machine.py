@@ -1,7 +1,7 @@
-"""What programs take for another machine: names, addresses and an `/etc` of its own.
+"""What programs take for another machine: names, addresses, `/etc` and `/run` of its own.
 
 Owns its namespaces, which are gone with the last program in them. It is the same kernel, though,
-and the same disk: only what is in `/etc` is another machine's.
+and the same disk otherwise.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.support.until import until
 
 _LIMIT_S: Final = 20.0
 _SET_UP: Final = (
-    'mount --bind "$0" /etc && echo "$1" >/proc/sys/kernel/hostname && echo ready'
+    'mount --bind "$0" /etc && mount -t tmpfs none /run && echo "$1" >/proc/sys/kernel/hostname && echo ready'
     " && exec sleep infinity"
 )
 

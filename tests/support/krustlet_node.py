@@ -21,6 +21,7 @@ from tests.support.command import processes_writing_below
 from tests.support.processes import descendants, is_alive
 from tests.support.until import until, until_not
 
+_LOCKS: Final = Path("/run/krustlet")  # who is which node on this machine
 _READY_S: Final = 30.0
 _STOPPED_S: Final = 15.0
 
@@ -196,6 +197,9 @@ def _clean_up(node: KrustletNode) -> None:
             os.kill(pid, signal.SIGKILL)
     until_not(node.keepers, within_s=_STOPPED_S)
     remove_run(node.data)  # its mounts and control groups were to outlive it, too
+    for lock in _LOCKS.glob(f"{node.name}@*"):
+        with contextlib.suppress(OSError):
+            lock.rmdir()
     by_force = ("--force", "--grace-period=0", "--ignore-not-found", "--wait=false")
     of_node = f"spec.nodeName={node.name}"
     node.cluster.kubectl("delete", "pods", "-A", "--field-selector", of_node, *by_force)

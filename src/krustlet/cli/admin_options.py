@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +16,51 @@ from krustlet.kube import KubeConfig, load_kubeconfig
 _BOLD_YELLOW: Final = "1;33"
 _CYAN: Final = "36"
 
+FORMS: Final = ("text", "json")
+
+
+class _Server(click.ParamType[str]):
+    """`https://host:port`."""
+
+    name = "url"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        text = str(value)
+        if not _is_server(text):
+            self.fail(
+                f"{text!r} is no address of an API server, as https://10.0.0.1:6443", param, ctx
+            )
+        return text
+
+
+def _is_server(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        is_whole = bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return is_whole and url.scheme in ("http", "https") and not (url.username or url.password)
+
+
+class _Output(click.ParamType[Path]):
+    """A file, or `-`; no form, as other commands take by that option."""
+
+    name = "file"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        if str(value) in (*FORMS, "yaml", "table"):
+            self.fail(
+                f"{value} would be a file's name here; the form is chosen with -o", param, ctx
+            )
+        return Path(str(value))
+
+
+SERVER: Final = _Server()
+OUTPUT_FILE: Final = _Output()
 ADMIN_KUBECONFIG: Final = option(
     "--kubeconfig", type=click.Path(path_type=Path, dir_okay=False), envvar="KUBECONFIG",
     help="Of an administrator of the cluster.  [default: ~/.kube/config]",

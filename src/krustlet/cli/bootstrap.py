@@ -4,7 +4,6 @@ import asyncio
 import os
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -20,7 +19,15 @@ from krustlet.admin import (
 )
 from krustlet.base import SystemClock
 from krustlet.base.logs import set_up_logs
-from krustlet.cli.admin_options import ADMIN_CONTEXT, ADMIN_KUBECONFIG, Teller, admin_config
+from krustlet.cli.admin_options import (
+    ADMIN_CONTEXT,
+    ADMIN_KUBECONFIG,
+    FORMS,
+    OUTPUT_FILE,
+    SERVER,
+    Teller,
+    admin_config,
+)
 from krustlet.cli.node_values import NODE_NAME
 from krustlet.cli.settings_values import Duration
 from krustlet.kube import KubeClient, KubeConfig
@@ -32,48 +39,7 @@ _NAME_VARIABLE: Final = "FILE_NAME"
 _NAME: Final = "bootstrap.conf"
 
 _STDOUT: Final = "-"
-_FORMS: Final = ("text", "json")
 _LONGEST_TTL_S: Final = 366 * 86_400.0
-
-
-class _Server(click.ParamType[str]):
-    """`https://host:port`."""
-
-    name = "url"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        text = str(value)
-        if not _is_server(text):
-            self.fail(
-                f"{text!r} is no address of an API server, as https://10.0.0.1:6443", param, ctx
-            )
-        return text
-
-
-def _is_server(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        is_whole = bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
-    return is_whole and url.scheme in ("http", "https") and not (url.username or url.password)
-
-
-class _Output(click.ParamType[Path]):
-    """A file, or `-`; no form, as other commands take with that name."""
-
-    name = "file"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
-        if str(value) in (*_FORMS, "yaml", "table"):
-            self.fail(
-                f"{value} would be a file's name here; the form is chosen with -o", param, ctx
-            )
-        return Path(str(value))
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +60,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 @ADMIN_KUBECONFIG
 @ADMIN_CONTEXT
 @click.option(
-    "--output", "output", type=_Output(), metavar="FILE",
+    "--output", "output", type=OUTPUT_FILE, metavar="FILE",
     help="Where the bootstrap file is kept; - is stdout.  [default: $CONFIG_DIR/$FILE_NAME, "
     "or else ~/.krustlet/config/bootstrap.conf]",
 )  # fmt: skip
@@ -104,7 +70,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     help="How long the token is good.",
 )  # fmt: skip
 @click.option(
-    "--server", type=_Server(), default=None, metavar="URL",
+    "--server", type=SERVER, default=None, metavar="URL",
     help="Where nodes reach the API server.  [default: as the kubeconfig says]",
 )  # fmt: skip
 @click.option(
@@ -122,7 +88,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
 )  # fmt: skip
 @click.option("--no-token", is_flag=True, help="Make no token and no file, but do the rest.")
 @click.option(
-    "-o", "form", type=click.Choice(_FORMS), default="text", show_default=True,
+    "-o", "form", type=click.Choice(FORMS), default="text", show_default=True,
     help="json: what there is in the end, on stdout.",
 )  # fmt: skip
 def command(

@@ -3,7 +3,8 @@
 import asyncio
 import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,6 @@ class _Plan(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalNode | None
     everything: bool
     drain: Drain
-    asks: bool
 
 
 @click.command("reset")
@@ -103,9 +103,14 @@ def command(
         local=local,
         everything=everything,
         drain=Drain(within_s=timeout_s, grace_s=grace_s, force=force),
-        asks=not yes,
     )
-    return 0 if asyncio.run(_reset(plan, teller)) else 1
+    known = asyncio.run(_look(plan, teller))
+    # Not within a loop: that would keep Ctrl-C to itself while one is asked.
+    if not yes and not click.confirm(_question(plan, known)):
+        teller.say("nothing was done")
+        return 1
+    asyncio.run(_reset(plan, known, teller))
+    return 0
 
 
 def _local(data_dir: Path | None, pod_logs_dir: Path | None, teller: Teller) -> LocalNode:
@@ -130,21 +135,29 @@ def _name_of(local: LocalNode | None) -> str:
         raise click.UsageError(f"say which NODE: the hostname is none: {exc.message}") from exc
 
 
-async def _reset(plan: _Plan, teller: Teller) -> bool:
-    """Whether it was wanted after all, and is done."""
-    async with AsyncExitStack() as stack:
-        drainer = None
-        if plan.config is not None:
-            api = await stack.enter_async_context(KubeClient(plan.config))
-            drainer = Drainer(api, teller, node=plan.node)
+@asynccontextmanager
+async def _drainer(plan: _Plan, teller: Teller) -> AsyncIterator[Drainer | None]:
+    """For the cluster, if that is to be touched."""
+    if plan.config is None:
+        yield None
+        return
+    async with KubeClient(plan.config) as api:
+        yield Drainer(api, teller, node=plan.node)
+
+
+async def _look(plan: _Plan, teller: Teller) -> Node | None:
+    """Nothing is in the way; the Node, if there is one."""
+    async with _drainer(plan, teller) as drainer:
         known = await drainer.find() if drainer is not None else None
         if plan.local is not None:
             plan.local.check(plan.node, known)
         if drainer is not None and known is not None:
             await drainer.check(plan.drain)
-        if plan.asks and not click.confirm(_question(plan, known)):
-            teller.say("nothing was done")
-            return False
+        return known
+
+
+async def _reset(plan: _Plan, known: Node | None, teller: Teller) -> None:
+    async with _drainer(plan, teller) as drainer:
         if drainer is not None and known is not None:
             await drainer.drain(plan.drain, attended=_is_attended(plan.local, known))
         if plan.local is not None:
@@ -154,7 +167,6 @@ async def _reset(plan: _Plan, teller: Teller) -> bool:
         if plan.local is not None:
             grace_s = plan.drain.grace_s if plan.drain.grace_s is not None else DEFAULT_GRACE_S
             await plan.local.clean(everything=plan.everything, grace_s=grace_s)
-        return True
 
 
 def _question(plan: _Plan, known: Node | None) -> str:

@@ -46,6 +46,7 @@ class ServiceManager:
         self._is_watched = watchdog_s is not None
         self._tick_s = watchdog_s / _TICKS if watchdog_s else _UNWATCHED_TICK_S
         self._owed: dict[str, str] = {}
+        self._usual = ""
         self._is_starting = True
         self._is_deaf = False
         self._was_healthy = True
@@ -65,11 +66,13 @@ class ServiceManager:
     def ready(self, status: str) -> None:
         """The service does what it is for; whoever waits for its start waits no longer."""
         self._is_starting = False
-        self._tell(READY="1", STATUS=_line(status))
+        self._usual = _line(status)
+        self._tell(READY="1", STATUS=self._usual)
 
     def status(self, text: str) -> None:
-        """One line for people: what it does now, or what it waits for."""
-        self._tell(STATUS=_line(text))
+        """One line for people: what it does now, or what it waits for; empty: that is over, and
+        what it said when it last was ready, or had reloaded, is true again."""
+        self._tell(STATUS=_line(text) or self._usual)
 
     def reloading(self) -> None:
         """The settings are being read again; `reloaded` must follow, whatever comes of it."""
@@ -79,8 +82,9 @@ class ServiceManager:
 
     def reloaded(self, status: str) -> None:
         """That is over, and `status` says what came of it."""
+        self._usual = _line(status)
         ended = {} if self._is_starting else {"READY": "1"}
-        self._tell(**ended, STATUS=_line(status))
+        self._tell(**ended, STATUS=self._usual)
 
     def stopping(self, status: str) -> None:
         """The service ends because it was told to, or has to."""

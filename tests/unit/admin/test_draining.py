@@ -181,7 +181,7 @@ async def test_a_grace_period_is_for_all_pods() -> None:
         seen.append(obj)
         return await evict(resource, name, sub, obj, answer, **more)
 
-    case.api.create_sub = note  # type: ignore[method-assign]  # to see what is sent
+    case.api.create_sub = note  # type: ignore[method-assign,assignment]  # to see what is sent
     await case.drain(grace_s=7)
     assert seen == [
         {

@@ -222,12 +222,16 @@ def test_a_node_that_is_being_stopped_is_waited_for(tmp_path: Path) -> None:
 def of_machine(machine_id: str) -> Any:
     info = NodeSystemInfo(
         machine_id=machine_id,
-        **dict.fromkeys(
-            ("system_uuid", "boot_id", "kernel_version", "os_image", "container_runtime_version",
-             "kubelet_version", "kube_proxy_version", "operating_system", "architecture"),
-            "",
-        ),
-    )  # fmt: skip
+        system_uuid="",
+        boot_id="",
+        kernel_version="",
+        os_image="",
+        container_runtime_version="",
+        kubelet_version="",
+        kube_proxy_version="",
+        operating_system="linux",
+        architecture="",
+    )
     return msgspec.structs.replace(made.node(), status=NodeStatus(node_info=info))
 
 

@@ -160,3 +160,13 @@ async def test_a_reload_during_the_start_does_not_end_the_start() -> None:
     manager.reloading()
     manager.reloaded("the settings were read again")
     assert [facts for _, facts in heard.messages] == [{"STATUS": "the settings were read again"}]
+
+
+@in_virtual_time
+async def test_what_it_waited_for_is_over_and_its_usual_status_is_back() -> None:
+    heard = Heard()
+    manager = ServiceManager(heard.send)
+    manager.ready("serves pods")
+    manager.status("waits for an approval")
+    manager.status("")
+    assert heard.last() == {"STATUS": "serves pods"}
