@@ -59,6 +59,28 @@ def test_a_running_container_gets_more_memory_and_less_processor_time_without_a_
     until(lambda: "ResizeCompleted" in _reasons(bench, "grows"), within_s=_WITHIN_S)
 
 
+def test_an_init_container_that_runs_is_resized_as_the_node_declares(
+    node: KrustletNode, bench: Bench, images: Images
+) -> None:
+    assert "InPlacePodVerticalScalingInitContainers" in node.object()["status"]["declaredFeatures"]
+    before, after = _limits("64Mi", "500m"), _limits("128Mi", "250m")
+    first = {"name": "first", "image": images("sleep"), "resources": before}
+    bench.apply(a_pod("begins", images("hello"), initContainers=[first]))
+
+    def status() -> Any:
+        found = bench.pod("begins")["status"].get("initContainerStatuses", [{}])[0]
+        return found if "running" in found.get("state", {}) else None
+
+    until(status, within_s=_WITHIN_S)
+    patch = {"spec": {"initContainers": [{"name": "first", "resources": after}]}}
+    result = bench.kubectl(
+        "patch", "pod", "begins", "--subresource", "resize", "--patch", json.dumps(patch)
+    )
+    assert result.code == 0, result.stderr
+    until(lambda: (status() or {}).get("resources") == after, within_s=_WITHIN_S)
+    assert status()["restartCount"] == 0
+
+
 def test_a_container_whose_policy_says_so_starts_anew_with_what_it_gets(
     node: KrustletNode, bench: Bench, images: Images
 ) -> None:

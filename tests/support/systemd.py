@@ -21,6 +21,7 @@ from tests.support.until import until
 
 PROGRAM: Final = Path("/lib/systemd/systemd")
 _LIMIT_S: Final = 60.0
+_LOG: Final = "systemd.log"
 _UNITS: Final = "/run/units"
 _OVERLAID: Final = ("/etc", "/opt", "/var")
 _UP: Final = ("running", "degraded")
@@ -31,7 +32,7 @@ class Systemd:
     """As `with Systemd.start(…) as systemd`.
 
     Attributes:
-        log: all that it, and its services, have said.
+        log: all that its services have said.
     """
 
     def __init__(self, pid: int, log: Path) -> None:
@@ -58,7 +59,7 @@ class Systemd:
         own = ("--mount", "--pid", "--fork", "--cgroup", "--uts", "--ipc", "--mount-proc")
         joined = "; ".join(f"mkdir {group}; echo $$ >{group}/cgroup.procs" for group in groups)
         command = f"{joined}; exec unshare {' '.join(own)} --kill-child -- sh -eu {script}"
-        child = Child("systemd", ["sh", "-euc", command], log=(log := directory / "systemd.log"))
+        child = Child("systemd", ["sh", "-euc", command], log=(log := directory / _LOG))
         child.start()
         try:
             systemd = cls(_first_below(child), log)
@@ -136,7 +137,10 @@ def _script(directory: Path, files: Mapping[str, str | Path], kept: Mapping[str,
             source.write_text(content)
         to = place if place.startswith("/") else f"{_UNITS}/{place}"
         lines += [f"mkdir -p $(dirname {to})", f"cp --preserve=mode {source} {to}"]
-    words = "--log-target=console --show-status=0 --default-standard-output=inherit"
+    drop_in = f"{_UNITS}/service.d"  # of every service
+    said = f"[Service]\\nStandardOutput=append:{directory / _LOG}\\nStandardError=inherit\\n"
+    lines += [f"mkdir {drop_in}", f'printf "{said}" >{drop_in}/log.conf']
+    words = "--log-target=console --show-status=0"
     lines += [
         "hostname systemd-test",
         f"export container=test SYSTEMD_UNIT_PATH={_UNITS} PATH=/usr/sbin:/usr/bin:/sbin:/bin",

@@ -107,15 +107,6 @@ def _is_reachable(address: str) -> bool:
     return not (ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast)
 
 
-def address_towards(server: str) -> str:
-    """The address this machine has for the way to `server`, a URL.
-
-    Raises:
-        NodeAddressUnknown: there is no way to anywhere.
-    """
-    return HostAddresses((), server).current()[0]
-
-
 class _Name:
     """The addresses of a host. Asked again in a thread, as that may take long when DNS is away."""
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from krustlet.kubelet import address
-from krustlet.kubelet.address import HostAddresses, NodeAddressUnknown, address_towards
+from krustlet.kubelet.address import HostAddresses, NodeAddressUnknown
 from tests.support.until import until
 
 SERVER = "https://api.example:6443"
@@ -194,7 +194,7 @@ def test_a_name_that_nobody_knows_leads_to_the_default_route(
 
 
 def test_that_of_this_machine_is_never_loopback() -> None:
-    found = address_towards("https://127.0.0.1:6443")
+    (found,) = HostAddresses((), "https://127.0.0.1:6443").current()
     assert not ipaddress.ip_address(found).is_loopback
 
 
@@ -204,7 +204,7 @@ def test_a_machine_without_routes_has_none(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(socket.socket, "connect", no_route)
     with pytest.raises(NodeAddressUnknown):
-        address_towards("https://127.0.0.1:6443")
+        HostAddresses((), "https://127.0.0.1:6443").current()
 
 
 def test_a_host_that_nobody_knows_has_no_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
