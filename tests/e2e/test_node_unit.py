@@ -209,14 +209,19 @@ def test_somebody_can_be_let_into_a_container_that_an_earlier_node_has_left(
 
 
 @pytest.mark.parametrize(
-    ("number", "result"),
+    ("number", "result", "said"),
     [
-        pytest.param(signal.SIGKILL, "killed", id="is-killed"),
-        pytest.param(signal.SIGSTOP, "hangs", id="hangs"),
+        pytest.param(signal.SIGKILL, "killed", "", id="is-killed"),
+        pytest.param(signal.SIGSTOP, "hangs", "Fatal Python error: Aborted", id="hangs"),
     ],
 )
 def test_one_that_dies_comes_back_and_finds_its_containers(
-    systemd: Systemd, bench: Bench, images: Images, number: signal.Signals, result: str
+    systemd: Systemd,
+    bench: Bench,
+    images: Images,
+    number: signal.Signals,
+    result: str,
+    said: str,
 ) -> None:
     pod = a_tenant(bench, result, images("ticks"), "10000", "50")
     pid, before = process_of(pod), main_pid(systemd)
@@ -230,6 +235,7 @@ def test_one_that_dies_comes_back_and_finds_its_containers(
         within_s=_WITHIN_S + _WATCHDOG_S,
     )
     assert int(systemd.shows("krustlet", "NRestarts")) == restarts + 1
+    assert said in systemd.said()  # where it hung, too
     assert process_of(pod) == pid
     assert container_of(bench.pod(result))["restartCount"] == 0
 

@@ -18,8 +18,8 @@ from tests.support.until import until
 
 _LIMIT_S: Final = 20.0
 _SET_UP: Final = (
-    'mount --bind "$0" /etc && mount -t tmpfs none /run && echo "$1" >/proc/sys/kernel/hostname && echo ready'
-    " && exec sleep infinity"
+    'mount --bind "$0" /etc && mount -t tmpfs none /run && echo "$1" >/proc/sys/kernel/hostname'
+    " && echo ready && exec sleep infinity"
 )
 
 

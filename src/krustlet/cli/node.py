@@ -1,6 +1,7 @@
 """`krustlet node`: this machine becomes a node of a cluster."""
 
 import asyncio
+import faulthandler
 import os
 import signal
 import socket
@@ -50,6 +51,7 @@ def be_a_node(ctx: click.Context) -> int:
     # Until there is a loop to hear of it, there is nothing to tidy up either.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGHUP, lambda *_: None)  # nor are there settings to read again yet
+    faulthandler.enable()  # a watchdog ends what hangs by SIGABRT; then the log says where it hung
     from krustlet.kubelet.node import run_node  # heavy; no other command needs it
     from krustlet.kubelet.service_manager import ServiceManager
 

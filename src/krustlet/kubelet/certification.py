@@ -15,6 +15,7 @@ from krustlet.base import Clock
 from krustlet.base.tasks import task_group
 from krustlet.certificates import (
     Announcer,
+    Held,
     Purpose,
     RequestsApi,
     Rotator,
@@ -56,12 +57,14 @@ class Certification:
         clock: Clock,
         ips: Callable[[], tuple[str, ...]],
         say: Say,
+        said: Callable[[], None],
     ) -> None:
         """Keep what it is given.
 
         Args:
             root: the data directory.
             ips: where the node is reached now.
+            said: called when what `say` was told of is over.
         """
         self._root = root
         self._cluster = cluster
@@ -69,6 +72,7 @@ class Certification:
         self._clock = clock
         self._ips = ips
         self._say = say
+        self._said = said
         self._requests = RequestsApi(clients.api)
         self._rotators: list[Rotator] = []
         self._moved = asyncio.Event()
@@ -128,6 +132,11 @@ class Certification:
         shown: StoredCredentials | None = None,
     ) -> None:
         announcer = Announcer(self._say)
+
+        def goes_on(_: Held) -> None:
+            announcer.goes_on()
+            self._said()
+
         self._rotators.append(
             Rotator(
                 purpose,
@@ -135,7 +144,7 @@ class Certification:
                 store=self._store,
                 signing=Signing(self._store, self._requests, self._clock, announcer.waits),
                 clock=self._clock,
-                changed=lambda _: announcer.goes_on(),
+                changed=goes_on,
                 first=shown.first if shown is not None else None,
             )
         )

@@ -123,6 +123,7 @@ async def _join(
                 clock=_CLOCK,
                 ips=addresses.current,
                 say=tell,
+                said=lambda: manager.status(""),
             )
             node = _Node((settings, cluster), clients, addresses, certification, manager)
             await node.run(load)
