@@ -4,22 +4,24 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Final
 
 from tests.support.cluster import Cluster
 from tests.support.controlplane import Programs
 
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-a-node.md"
+PAGES: Final = Path(__file__).parents[2] / "docs" / "how-to"
 
 
-def blocks(language: str, *, after: str, before: str) -> list[str]:
-    section = PAGE.read_text().partition(after)[2].partition(before)[0]
+def blocks(language: str, page: str, *, after: str, before: str) -> list[str]:
+    section = (PAGES / page).read_text().partition(after)[2].partition(before)[0]
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
 def test_a_node_is_given_a_certificate_and_a_kubeconfig(
     cluster: Cluster, programs: Programs, tmp_path: Path
 ) -> None:
-    found = blocks("sh", after="**1. Credentials.**", before="**2. The node.**")
+    page = "join-a-cluster.md"
+    found = blocks("sh", page, after="## Credentials made by hand", before="with which the node")
     assert len(found) == 2
     try:
         done = subprocess.run(
@@ -54,7 +56,9 @@ def test_a_node_is_given_a_certificate_and_a_kubeconfig(
 def test_the_template_of_a_daemonset_lets_its_pods_onto_wasm_nodes(cluster: Cluster) -> None:
     (manifest,) = (
         block
-        for block in blocks("yaml", after="**4. A module and a pod.**", before="## Other pods")
+        for block in blocks(
+            "yaml", "run-a-node.md", after="**4. A module and a pod.**", before="## Other pods"
+        )
         if "DaemonSet" in block
     )
     checked = cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=manifest)

@@ -42,6 +42,7 @@ _ROTATIONS: Final = 2
 _LIMIT_S: Final = _ROTATIONS * _LIFE_S + 30.0
 _PAUSE_MS: Final = 100  # between two lines of the pod that is followed
 _A_POD_EVERY_S: Final = 10.0
+_LAST_WORDS: Final = 40  # lines of the node's, where it all goes wrong
 
 
 class Story(msgspec.Struct):
@@ -111,7 +112,13 @@ def story(
     ):
         node.start()
         until(lambda: is_signed(node, host=_THERE), within_s=WITHIN_S)
-        yield _told(node, machine, joining, bench, guests)
+        try:
+            told = _told(node, machine, joining, bench, guests)
+        except BaseException as error:
+            error.add_note("\n".join(node.said().splitlines()[-_LAST_WORDS:]))
+            error.add_note(bench.kubectl("describe", "pods").stdout)
+            raise
+        yield told
 
 
 def _told(

@@ -58,11 +58,13 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         at: by `time.monotonic`.
         path: without the query.
+        watches: whether it is to be told of what changes from now on.
     """
 
     at: float
     method: str
     path: str
+    watches: bool
 
 
 class _At(NamedTuple):
@@ -206,7 +208,8 @@ class ApiProxy:
         self._runner = self._shown = None
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        self.asked.append(Asked(time.monotonic(), request.method, request.path))
+        watches = "watch" in request.query
+        self.asked.append(Asked(time.monotonic(), request.method, request.path, watches))
         await self._speaking.wait()
         faults = self._faults
         if faults.busy_s is not None:

@@ -13,7 +13,14 @@ import msgspec
 
 from krustlet.admin.errors import NotJoined, may
 from krustlet.admin.ports import Api, Voice
-from krustlet.admin.progress import APPROVED, is_ready, is_settled, missing, named
+from krustlet.admin.progress import (
+    APPROVED,
+    is_ready,
+    is_refused,
+    is_settled,
+    missing,
+    named,
+)
 from krustlet.admin.seen import Seen
 from krustlet.admin.verdict import (
     Approve,
@@ -21,6 +28,7 @@ from krustlet.admin.verdict import (
     Later,
     Leave,
     addresses_of,
+    client_key,
     is_from,
     judge,
     purpose_of,
@@ -136,6 +144,8 @@ class Approver:
         expected = self._expected()
         if purpose_of(request) is Purpose.SERVING:
             expected = msgspec.structs.replace(expected, elsewhere=await self._elsewhere())
+        else:
+            expected = msgspec.structs.replace(expected, keys=self._keys(expected))
         match judge(request, expected):
             case Approve():
                 await self._approve(request)
@@ -146,6 +156,11 @@ class Approver:
                 if self._is_news(request, text := f"{named(request)} is left alone: {why}"):
                     by_hand = f"kubectl certificate approve {request.name}"
                     self._voice.warn(text, f"if it is right all the same: {by_hand}")
+
+    def _keys(self, expected: Expected) -> frozenset[str]:
+        """Those of all machines that could be the node: an approval cannot be taken back."""
+        asking = (one for one in self._seen.requests() if not is_refused(one))
+        return frozenset(key for one in asking if (key := client_key(one, expected)))
 
     def _is_news(self, request: CertificateSigningRequest, text: str) -> bool:
         said = self._told.get(request.metadata.uid)

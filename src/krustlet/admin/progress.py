@@ -25,6 +25,11 @@ def is_settled(request: CertificateSigningRequest) -> bool:
     return any(request.condition(kind) is not None for kind in (APPROVED, _DENIED, _FAILED))
 
 
+def is_refused(request: CertificateSigningRequest) -> bool:
+    """Whether nothing comes of it."""
+    return any(request.condition(kind) is not None for kind in (_DENIED, _FAILED))
+
+
 def named(request: CertificateSigningRequest) -> str:
     """What to call it."""
     purpose = purpose_of(request)

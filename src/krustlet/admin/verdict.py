@@ -9,7 +9,7 @@ Source: kubernetes pkg/apis/certificates/helpers.go.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import msgspec
@@ -44,12 +44,14 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
         token_id: the only token that it may show; empty: any.
         object: its Node, if there is one yet.
         elsewhere: addresses and names that others have, in lower case, and who that is.
+        keys: of the machines that ask to be it, or were let in just now, see `client_key`.
     """
 
     node: str
     token_id: str = ""
     object: Node | None = None
     elsewhere: Mapping[str, str] = {}
+    keys: Set[str] = frozenset()
 
 
 class Approve(msgspec.Struct, frozen=True):
@@ -102,6 +104,15 @@ def judge(request: CertificateSigningRequest, expected: Expected) -> Verdict:
     return _judge_serving(request, facts, expected)
 
 
+def client_key(request: CertificateSigningRequest, expected: Expected) -> str:
+    """Which machine asks to be the node, by its key; empty where it may not be."""
+    facts = _facts(request)
+    if facts is None or purpose_of(request) is not Purpose.CLIENT:
+        return ""
+    alone = msgspec.structs.replace(expected, keys=frozenset())
+    return facts.key_digest if isinstance(judge(request, alone), Approve) else ""
+
+
 def _facts(request: CertificateSigningRequest) -> RequestFacts | None:
     try:
         return request_facts(request.spec.request, where=request.name)
@@ -135,6 +146,11 @@ def _wrong_in_bootstrap(request: CertificateSigningRequest, expected: Expected) 
     facts = _facts(request)
     if facts is None or facts.dns or facts.ips:
         return "a client's certificate is for no address, and this one is to be"
+    if expected.keys - {facts.key_digest}:
+        return (
+            "another machine with the token asks to be this node, too, or it has lost its key; "
+            "those that are denied do not count"
+        )
     return ""
 
 

@@ -22,7 +22,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: boo
         OSError: the disk is full, read-only or gone; `path` is then as it was.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{_PART_SUFFIX}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    descriptor = _opened_anew(part, mode)
     try:
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, mode)
@@ -36,6 +36,19 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: boo
         raise
     if durable:
         _sync_directory(path.parent)
+
+
+def _opened_anew(part: Path, mode: int) -> int:
+    """A descriptor of a new file; never of one, or of a link, that others have put there.
+
+    In a directory that all can write to they would read along, or choose what is overwritten.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(part, flags, mode)
+    except FileExistsError:  # left by a process of that number that was killed, as a rule
+        part.unlink(missing_ok=True)
+        return os.open(part, flags, mode)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -14,10 +14,12 @@ import msgspec
 import structlog
 
 from krustlet.base import Backoff
-from krustlet.certificates.errors import CertificateUnreadable, RequestForbidden
-from krustlet.certificates.facts import RequestFacts, request_facts
+from krustlet.certificates.apart import patiently
+from krustlet.certificates.crafts import Crafting, Draft, ReadRequest
+from krustlet.certificates.errors import RequestForbidden
+from krustlet.certificates.facts import RequestFacts
 from krustlet.certificates.ports import Requests, is_lasting
-from krustlet.certificates.wanted import GROUP, Purpose, Wanted, request_pem
+from krustlet.certificates.wanted import GROUP, Purpose, Wanted
 from krustlet.kube import AlreadyExists, ApiError, Forbidden, NotFound
 from krustlet.objects import CertificateSigningRequest, ObjectMeta, SigningRequestSpec
 
@@ -26,16 +28,6 @@ T = TypeVar("T")
 _RETRIES: Final = Backoff(initial_s=1.0, max_s=30.0)
 
 log = structlog.get_logger(__name__)
-
-
-class Key(msgspec.Struct, frozen=True):
-    """A private key, and the digest of its public half, by which it is told from others."""
-
-    pem: bytes
-    digest: str
-
-    def __repr__(self) -> str:
-        return f"Key({self.digest})"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -53,11 +45,12 @@ class Request(msgspec.Struct, frozen=True):
 class Asking:
     """Makes requests, and finds those that were made before."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: Requests, crafting: Crafting) -> None:
         self._requests = requests
+        self._crafting = crafting
 
-    async def ask(self, wanted: Wanted, key: Key) -> Request | None:
-        """The request that is made with the key, old or new; None if another key is needed.
+    async def ask(self, wanted: Wanted, draft: Draft) -> Request | None:
+        """The request made with the draft's key, old or new; None if another key is needed.
 
         An API server that does not answer is waited for.
 
@@ -65,21 +58,26 @@ class Asking:
             RequestForbidden: who asks may not.
             ApiError: one that waiting does not mend.
         """
-        pem = await asyncio.to_thread(request_pem, wanted, key.pem)
+        failures = 0
         while True:
+            await asyncio.sleep(_RETRIES.wait_s(failures))
+            failures += 1
             free = None
-            for name in (wanted.name, wanted.name_for(key.digest)):
+            for name in (wanted.name, wanted.name_for(draft.key_digest)):
                 found = await self._find(name, wanted)
                 if found is None:
                     free = free or name
-                elif (facts := _facts_of(found)) is not None and facts.key_digest == key.digest:
+                    continue
+                # None: it was made by somebody who asks in ways of his own.
+                facts = await patiently(self._crafting, ReadRequest(found.spec.request))
+                if facts is not None and facts.key_digest == draft.key_digest:
                     if not _asks_for(found, facts, wanted):
                         return None
                     log.info("certificate.request_found", purpose=wanted.purpose, request=name)
                     return Request(name, found.metadata.uid, is_new=False)
             if free is None:
                 return None
-            if (made := await self._make(free, wanted, pem)) is not None:
+            if (made := await self._make(free, wanted, draft.pem)) is not None:
                 log.info("certificate.requested", purpose=wanted.purpose, request=free)
                 return Request(free, made.metadata.uid, is_new=True)
 
@@ -143,14 +141,6 @@ class _Silence:
     def end(self) -> None:
         if self._failures:
             self._log.info("certificate.api_server_answers")
-
-
-def _facts_of(request: CertificateSigningRequest) -> RequestFacts | None:
-    """None: it was made by somebody who asks in ways of his own."""
-    try:
-        return request_facts(request.spec.request)
-    except CertificateUnreadable:
-        return None
 
 
 def _asks_for(request: CertificateSigningRequest, facts: RequestFacts, wanted: Wanted) -> bool:

@@ -1,11 +1,13 @@
 """What can go wrong between a node and its certificates."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from krustlet.base import Instant, KrustletError
-from krustlet.kube import Forbidden
 from krustlet.objects import to_rfc3339
+
+if TYPE_CHECKING:  # an HTTP client, of no use to who only reads certificates
+    from krustlet.kube import Forbidden
 
 NEW_CREDENTIALS: Final = (
     "make a bootstrap file with `krustlet bootstrap` where you are an administrator, and start the "
@@ -66,6 +68,22 @@ class KeyExposed(CertificatesError):
         self.path = path
 
 
+# working on them ----------------------------------------------------------------------------------
+
+
+class CraftFailed(CertificatesError):
+    """The process that was to work on a key or a certificate has not done so."""
+
+    retryable = True
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            f"the process that works on keys and certificates {how}",
+            hint="is this machine short of memory or processes, or has krustlet been replaced "
+            "since the node was started? Then start the node again",
+        )
+
+
 # what became of a request -------------------------------------------------------------------------
 
 
@@ -111,7 +129,7 @@ class CertificateUnfit(RequestRefused):
 class RequestForbidden(CertificatesError):
     """Who asks may not ask."""
 
-    def __init__(self, refusal: Forbidden, *, hint: str) -> None:
+    def __init__(self, refusal: "Forbidden", *, hint: str) -> None:
         super().__init__(f"the API server takes no request: {refusal.message}", hint=hint)
 
 

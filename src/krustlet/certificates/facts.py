@@ -5,6 +5,7 @@ Owns reading. Leaves what they should say to `wanted.py`.
 
 import hashlib
 import ipaddress
+import re
 import warnings
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,12 @@ if TYPE_CHECKING:  # megabytes, for what a node reads once a day
 CLIENT_AUTH: Final = "client auth"
 SERVER_AUTH: Final = "server auth"
 ANY: Final = "any"
+
+NO_KEY: Final = "holds no private key"
+
+_BLOCK: Final = re.compile(
+    rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----"
+)
 
 _USAGES: Final = {
     "2.5.29.37.0": ANY,
@@ -65,6 +72,14 @@ class CertificateFacts(RequestFacts, frozen=True, kw_only=True):
         return self.not_before <= moment < self.not_after
 
 
+def chain_in(pem: bytes) -> bytes:
+    """The certificates in `pem` alone: there may be remarks around them, which readers trip over.
+
+    Source: k8s.io/api certificates/v1 types.go, `CertificateSigningRequestStatus.Certificate`.
+    """
+    return b"".join(block + b"\n" for block in _BLOCK.findall(pem))
+
+
 def facts_of(pem: bytes, *, where: object = "certificate") -> CertificateFacts:
     """What the first certificate in `pem` says; those after it vouch for it.
 
@@ -79,7 +94,7 @@ def facts_of(pem: bytes, *, where: object = "certificate") -> CertificateFacts:
 
     tolerate_long_names()
     try:
-        certificate = x509.load_pem_x509_certificate(pem)
+        certificate = x509.load_pem_x509_certificates(pem)[0]
         return CertificateFacts(
             common_name=_common_name(certificate.subject),
             organizations=_organizations(certificate.subject),
@@ -126,7 +141,7 @@ def key_digest(pem: bytes, *, where: object = "key") -> str:
         return _digest(load_pem_private_key(pem, password=None).public_key())
     except _unreadable() as exc:
         # Not the reason: nobody knows what of the key it might quote.
-        raise CertificateUnreadable(where, "holds no private key") from exc
+        raise CertificateUnreadable(where, NO_KEY) from exc
 
 
 def canonical_ip(text: str) -> str | None:

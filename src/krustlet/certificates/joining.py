@@ -15,9 +15,11 @@ from typing import Final
 import msgspec
 import structlog
 
-from krustlet.base import Clock, make_private_directory
+from krustlet.base import Clock, make_private_directory, write_atomically
+from krustlet.certificates.apart import patiently
 from krustlet.certificates.approval import Announcer
 from krustlet.certificates.bootstrapping import first_certificate
+from krustlet.certificates.crafts import ReadPem
 from krustlet.certificates.errors import (
     AnotherCluster,
     AnotherNode,
@@ -28,7 +30,6 @@ from krustlet.certificates.errors import (
     CredentialsUnusable,
     KubeConfigUnwritable,
 )
-from krustlet.certificates.facts import facts_of
 from krustlet.certificates.identity import StoredCredentials
 from krustlet.certificates.kubeconfig import (
     is_same_cluster,
@@ -117,7 +118,7 @@ class _Join:
     async def _existing(self) -> KubeConfig | None:
         """What the kubeconfig and the store give; None: nothing, but there is a bootstrap file."""
         warn_if_exposed(self._kubeconfig)
-        stored = await asyncio.to_thread(self._store.held, Purpose.CLIENT)
+        stored = await patiently(self._store.held, Purpose.CLIENT)
         try:
             config = load_kubeconfig(self._kubeconfig)
             if self._has_left(config):
@@ -143,7 +144,7 @@ class _Join:
         if identity.certificate is None:
             return None
         pem = await asyncio.to_thread(identity.certificate.pem)
-        facts = await asyncio.to_thread(lambda: facts_of(pem, where=config.origin))
+        facts = (await patiently(self._store.crafting, ReadPem(pem))).facts(config.origin)
         return Held(config.origin, facts, facts.not_before)
 
     def _newest(self, own: Held | None, stored: Held | None) -> Held | None:
@@ -235,12 +236,25 @@ class _Join:
         return True
 
     def _give_up(self, error: CredentialsUnusable | CredentialsExpired | AnotherNode) -> None:
-        """Go on to a bootstrap, or raise `error` where there is nothing to do it with."""
+        """Go on to a bootstrap, or raise `error` where there is nothing to do it with.
+
+        All stays in its place until it is replaced: a clock that has not been set yet, or a machine
+        that has no name yet, must not cost the next start its credentials.
+        """
         if self._joining.bootstrap_file is None:
             raise error
         log.warning("join.bootstraps_anew", reason=error.message)
-        self._put_aside(self._kubeconfig)
-        self._put_aside(self._store.path(Purpose.CLIENT))
+        self._copy_aside(self._kubeconfig)
+        self._copy_aside(self._store.path(Purpose.CLIENT))
+
+    def _copy_aside(self, path: Path) -> None:
+        aside = path.with_name(path.name + _OLD)
+        try:
+            write_atomically(aside, path.read_bytes(), durable=True)
+        except FileNotFoundError:
+            return
+        except OSError as exc:
+            raise KubeConfigUnwritable(aside, exc.strerror or str(exc)) from exc
 
     def _put_aside(self, path: Path) -> None:
         aside = path.with_name(path.name + _OLD)

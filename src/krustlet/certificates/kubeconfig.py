@@ -21,6 +21,8 @@ from krustlet.kube import KubeConfig
 _NAME: Final = "krustlet"
 """Of cluster, user and context, as the original Krustlet named them."""
 
+_LARGEST: Final = 1 << 20  # by far, of those that are written here
+
 _CERTIFICATE: Final = re.compile(
     rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL
 )
@@ -85,7 +87,8 @@ def is_written_here(path: Path) -> bool:
     import yaml
 
     try:
-        names = msgspec.convert(yaml.safe_load(path.read_bytes()), _Names)
+        with path.open("rb") as file:
+            names = msgspec.convert(yaml.safe_load(file.read(_LARGEST)), _Names)
     except (OSError, yaml.YAMLError, msgspec.ValidationError):
         return False
     ours = (_Named(_NAME),)

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from krustlet.base import Backoff, Clock, KrustletError
+from krustlet.certificates.apart import patiently
 from krustlet.certificates.bootstrapping import Obtaining
 from krustlet.certificates.errors import CredentialsExpired, RequestForbidden, RequestRefused
 from krustlet.certificates.store import Held
@@ -24,6 +25,7 @@ from krustlet.objects import to_rfc3339
 _LOUD: Final = 0.1  # of its life: somebody has to look into it
 
 _LOOK_EVERY_S: Final = 60.0  # at the time of day, and at what is wanted
+_APART_S: Final = 10.0  # two requests: who signs for a moment only must not be kept busy for ever
 
 _RETRIES: Final = Backoff(initial_s=2.0, max_s=300.0)
 _AFTER_REFUSAL: Final = Backoff(initial_s=600.0, max_s=6 * 3600.0)
@@ -73,6 +75,7 @@ class Rotator:
         self._changed = changed
         self._held = first
         self._term: Term | None = None
+        self._enough_until = 0.0
         self._awake = asyncio.Event()
         self._setbacks = _Setbacks(purpose)
         self._was_loud = False
@@ -89,7 +92,7 @@ class Rotator:
             CredentialsExpired: the client certificate ended before there was another, and the API
                 server does not know the node any more.
         """
-        found = await asyncio.to_thread(self._store.held, self._purpose)
+        found = await patiently(self._store.held, self._purpose)
         if (held := found or self._held) is not None:
             self._use(held, is_new=False)
         while True:
@@ -110,6 +113,7 @@ class Rotator:
         now, at = self._clock.now(), asyncio.get_running_loop().time()
         self._held = held
         self._term = term_of(held, self._random(), now=now, at=at, is_new=is_new)
+        self._enough_until = at + _APART_S if is_new else at
         self._setbacks = _Setbacks(self._purpose)
         self._was_loud = False
         log.info(
@@ -125,7 +129,7 @@ class Rotator:
         if self._held is None or self._term is None or wanted.flaw_in(self._held.facts):
             due_s = 0.0
         else:
-            due_s = self._term.left_s(self._clock.now(), at)
+            due_s = max(self._term.left_s(self._clock.now(), at), self._enough_until - at)
         return min(max(due_s, self._setbacks.retry_at(wanted) - at), _LOOK_EVERY_S)
 
     async def _rest(self, limit_s: float, *tasks: asyncio.Task[Held]) -> None:
@@ -156,9 +160,11 @@ class Rotator:
         finally:
             asking.cancel()
             (outcome,) = await asyncio.gather(asking, return_exceptions=True)
-        if isinstance(outcome, KrustletError):
+        if isinstance(outcome, asyncio.CancelledError):
+            return None
+        if isinstance(outcome, BaseException):
             raise outcome
-        return outcome if isinstance(outcome, Held) else None
+        return outcome
 
     async def _note(self, error: KrustletError, wanted: Wanted) -> None:
         """Tell of a failure, and see when to try again."""

@@ -17,20 +17,23 @@ import structlog
 
 from krustlet.base import Backoff, Clock
 from krustlet.base.threads import to_its_end
-from krustlet.certificates.asking import Asking, Key, Request
+from krustlet.certificates.apart import patiently
+from krustlet.certificates.asking import Asking, Request
+from krustlet.certificates.crafts import Draft, ReadPem
 from krustlet.certificates.errors import (
     CertificateUnfit,
     CertificateUnreadable,
     RequestDenied,
     RequestFailed,
 )
-from krustlet.certificates.facts import CertificateFacts, facts_of, key_digest
+from krustlet.certificates.facts import CertificateFacts, chain_in
 from krustlet.certificates.ports import Requests
-from krustlet.certificates.store import Held, Store
+from krustlet.certificates.store import Held, Store, whole
 from krustlet.certificates.wanted import Purpose, Wanted
 from krustlet.objects import CertificateSigningRequest, to_rfc3339
 
 _RESTS: Final = Backoff(initial_s=1.0, max_s=30.0)  # where each request is deleted at once
+_LARGEST_CHAIN: Final = 64 << 10  # twenty times a usual one; TLS takes little more
 _SIGNED_WITHIN_S: Final = 60.0  # of the approval; a controller takes less than one
 
 log = structlog.get_logger(__name__)
@@ -59,8 +62,9 @@ class Signing:
             told: hears the name of each request that waits for somebody to approve it, once.
         """
         self._store = store
+        self._crafting = store.crafting
         self._requests = requests
-        self._asking = Asking(requests)
+        self._asking = Asking(requests, store.crafting)
         self._clock = clock
         self._told = told
         self._told_of: dict[Purpose, Request] = {}
@@ -80,26 +84,46 @@ class Signing:
             ApiError: it makes nothing of the request.
             StoreUnreadable, StoreUnwritable: the key, or what was signed, cannot be kept.
         """
-        deletions = 0
+        failures = 0
         while True:
-            await asyncio.sleep(_RESTS.wait_s(deletions))
-            pem = await to_its_end(self._store.pending_key, wanted.purpose)
-            key = Key(pem, await asyncio.to_thread(key_digest, pem))
-            if (request := await self._asking.ask(wanted, key)) is None:
+            await asyncio.sleep(_RESTS.wait_s(failures))
+            failures += 1
+            draft = await patiently(self._store.draft, wanted)
+            if (request := await self._asking.ask(wanted, draft)) is None:
                 await self._forget_key(wanted)
                 continue
             if (signed := await self._signed(request, wanted.purpose)) is None:
                 log.warning("certificate.request_deleted", request=request.name)
-                deletions += 1
                 continue
-            facts = _checked(signed.pem, request.name, wanted, key)
+            facts = await self._checked(signed.pem, request.name, wanted, draft)
             if not self._is_timely(facts, wanted.purpose, is_fresh=signed.is_fresh):
                 await self._forget_key(wanted)
                 continue
-            held = await to_its_end(self._store.keep, wanted.purpose, signed.pem, key.pem)
+            held = await patiently(self._store.keep, wanted.purpose, signed.pem, draft.key)
             await self._forget_key(wanted)
             log.info("certificate.obtained", purpose=wanted.purpose, request=request.name)
             return held
+
+    async def _checked(
+        self, certificate: bytes, name: str, wanted: Wanted, draft: Draft
+    ) -> CertificateFacts:
+        """What the certificate says.
+
+        Raises:
+            CertificateUnfit: it is of no use, at whatever time.
+        """
+        if len(certificate) > _LARGEST_CHAIN:
+            raise CertificateUnfit(name, f"it is longer than {_LARGEST_CHAIN >> 10} KiB")
+        # All that will be kept, so that reading it is done with.
+        contents = await patiently(self._crafting, ReadPem(whole(certificate, draft.key)))
+        try:
+            facts = contents.facts(f"certificate of {name}")
+        except CertificateUnreadable as exc:
+            raise CertificateUnfit(name, f"it {exc.why}") from exc
+        is_ours = facts.key_digest == draft.key_digest
+        if flaw := wanted.flaw_in(facts) if is_ours else "it is for another key":
+            raise CertificateUnfit(name, flaw)
+        return facts
 
     def _is_timely(self, facts: CertificateFacts, purpose: Purpose, *, is_fresh: bool) -> bool:
         """Whether to keep the certificate; not if nobody came for it as long as it was good.
@@ -138,7 +162,7 @@ class Signing:
                     _raise_if_refused(seen)
                     is_approved = seen.condition("Approved") is not None
                     if is_approved and seen.status.certificate:
-                        return _Signed(seen.status.certificate, is_fresh)
+                        return _Signed(chain_in(seen.status.certificate), is_fresh)
                     is_fresh = True
                     if not is_approved:
                         self._tell(request, purpose)
@@ -169,22 +193,6 @@ def _raise_if_refused(request: CertificateSigningRequest) -> None:
         raise RequestDenied(request.name, reason=denied.reason, message=denied.message)
     if (failed := request.condition("Failed")) is not None:
         raise RequestFailed(request.name, reason=failed.reason, message=failed.message)
-
-
-def _checked(certificate: bytes, name: str, wanted: Wanted, key: Key) -> CertificateFacts:
-    """What the certificate says.
-
-    Raises:
-        CertificateUnfit: it is of no use, at whatever time.
-    """
-    try:
-        facts = facts_of(certificate)
-    except CertificateUnreadable as exc:
-        raise CertificateUnfit(name, f"it {exc.why}") from exc
-    flaw = wanted.flaw_in(facts) if facts.key_digest == key.digest else "it is for another key"
-    if flaw:
-        raise CertificateUnfit(name, flaw)
-    return facts
 
 
 def _warn_unsigned(request: CertificateSigningRequest) -> None:

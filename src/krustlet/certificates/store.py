@@ -13,14 +13,16 @@ import msgspec
 import structlog
 
 from krustlet.base import Clock, Instant, SystemClock, make_private_directory, write_atomically
+from krustlet.certificates.crafts import Crafting, Draft, NewRequest, ReadPem, here
 from krustlet.certificates.errors import (
+    CertificatesError,
     CertificateUnreadable,
     KeyExposed,
     StoreUnreadable,
     StoreUnwritable,
 )
-from krustlet.certificates.facts import CertificateFacts, facts_of, key_digest
-from krustlet.certificates.wanted import Purpose, new_key
+from krustlet.certificates.facts import NO_KEY, CertificateFacts
+from krustlet.certificates.wanted import Purpose, Wanted
 
 # The kubelet's own names, and its one file for both.
 # Source: client-go util/certificate/certificate_store.go.
@@ -51,9 +53,17 @@ class Store:
     All of it reads or writes files: not for the event loop, if anybody waits for that.
     """
 
-    def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, clock: Clock | None = None, crafting: Crafting = here
+    ) -> None:
+        """Keep what it is given.
+
+        Args:
+            crafting: how keys and certificates are read and made, by whoever uses the store.
+        """
         self._directory = directory
         self._clock = clock or SystemClock()
+        self.crafting = crafting
 
     def path(self, purpose: Purpose) -> Path:
         """Where the certificate and its key are, or will be."""
@@ -71,9 +81,7 @@ class Store:
             return None
         content, obtained_at = found
         try:
-            facts = facts_of(content, where=path)
-            if key_digest(content, where=path) != facts.key_digest:
-                raise CertificateUnreadable(path, "holds a key that does not fit its certificate")
+            facts = self.crafting(ReadPem(content)).pair(path)
         except CertificateUnreadable as exc:
             log.warning(
                 "certificate.unusable",
@@ -92,31 +100,36 @@ class Store:
             StoreUnwritable: it cannot be kept; what was there stays.
         """
         path = self.path(purpose)
-        facts = facts_of(certificate_pem, where="certificate to be kept")
-        self._write(path, certificate_pem.rstrip() + b"\n" + key_pem)
+        content = whole(certificate_pem, key_pem)
+        facts = self.crafting(ReadPem(content)).facts("certificate to be kept")
+        self._write(path, content)
         return Held(path, facts, self._clamped(self._clock.now(), facts))
 
-    def pending_key(self, purpose: Purpose) -> bytes:
-        """The key of the request under way, as PEM: the same one until it is dropped, or used.
+    def draft(self, wanted: Wanted) -> Draft:
+        """The request under way, made with the same key until it is dropped, or used.
 
         So a request that was sent before a restart is known again as the node's own.
 
         Raises:
-            StoreUnreadable: there is one, but it cannot be read.
+            StoreUnreadable: there is a key, but it cannot be read.
             StoreUnwritable: a new one cannot be kept.
         """
-        path = self._pending(purpose)
+        path = self._pending(wanted.purpose)
+        found = self._pending_key(wanted.purpose)
+        draft = self.crafting(NewRequest(wanted, found))
+        if draft.key != found:
+            if found is not None:
+                _tell_replaced(wanted.purpose, CertificateUnreadable(path, NO_KEY))
+            self._write(path, draft.key)
+        return draft
+
+    def _pending_key(self, purpose: Purpose) -> bytes | None:
         try:
-            found = _read(path)
-            if found is not None and not self._is_used_up(purpose, found[0]):
-                key_digest(found[0], where=path)
-                return found[0]
-        except (CertificateUnreadable, KeyExposed) as exc:
-            # Nobody relies on it yet, so another one will do.
-            log.warning("certificate.key_replaced", purpose=purpose, reason=exc.message)
-        key = new_key()
-        self._write(path, key)
-        return key
+            found = _read(self._pending(purpose))
+        except KeyExposed as exc:
+            _tell_replaced(purpose, exc)
+            return None
+        return None if found is None or self._is_used_up(purpose, found[0]) else found[0]
 
     def drop_pending(self, purpose: Purpose) -> None:
         """The next request is made with a new key.
@@ -153,6 +166,16 @@ class Store:
     def _clamped(self, moment: Instant, facts: CertificateFacts) -> Instant:
         """It cannot have been obtained before it was signed, nor after now: files may be copied."""
         return max(facts.not_before, min(moment, self._clock.now()))
+
+
+def whole(certificate_pem: bytes, key_pem: bytes) -> bytes:
+    """What the file of a certificate and its key holds."""
+    return certificate_pem.rstrip() + b"\n" + key_pem
+
+
+def _tell_replaced(purpose: Purpose, why: CertificatesError) -> None:
+    """Nobody relies on the key yet, so another one will do."""
+    log.warning("certificate.key_replaced", purpose=purpose, reason=why.message)
 
 
 def _read(path: Path) -> tuple[bytes, Instant] | None:

@@ -10,7 +10,7 @@ import click
 
 from krustlet.base import KrustletError
 from krustlet.cli.node_values import option
-from krustlet.cli.words import coloured, remark
+from krustlet.cli.words import coloured, on_one_line, remark
 from krustlet.kube import KubeConfig, load_kubeconfig
 
 _BOLD_YELLOW: Final = "1;33"
@@ -88,15 +88,17 @@ class Teller:
     def say(self, text: str) -> None:
         """A line of what was done."""
         if self._aside:
-            remark(text)
+            remark(on_one_line(text))
         else:
-            click.echo(text)
+            click.echo(on_one_line(text))
 
     def warn(self, text: str, hint: str = "") -> None:
         """A line of what is not as one would think, on stderr in any case."""
-        click.echo(f"{coloured('warning:', _BOLD_YELLOW, sys.stderr)} {text}", err=True)
+        click.echo(
+            f"{coloured('warning:', _BOLD_YELLOW, sys.stderr)} {on_one_line(text)}", err=True
+        )
         if hint:
-            click.echo(f"{coloured('hint:', _CYAN, sys.stderr)} {hint}", err=True)
+            click.echo(f"{coloured('hint:', _CYAN, sys.stderr)} {on_one_line(hint)}", err=True)
 
 
 def admin_config(named: Path | None, context: str) -> KubeConfig:

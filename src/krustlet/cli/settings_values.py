@@ -1,5 +1,6 @@
 """Values of `krustlet node`'s options that are numbers, durations, amounts and levels."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -62,8 +63,10 @@ class Rate(click.FloatRange):
             click.BadParameter: it is no number, or less than 0.
         """
         try:
-            float(value)
+            is_number = math.isfinite(float(value))
         except ValueError:
+            is_number = False
+        if not is_number:
             self.fail(f"{value!r} is not a number, 0 or more", param, ctx)
         return super().convert(value, param, ctx)
 

@@ -38,11 +38,20 @@ def coloured(text: str, code: str, stream: TextIO) -> str:
     return f"\033[{code}m{text}\033[0m" if has_colour(stream) else text
 
 
+def on_one_line(text: str) -> str:
+    """`text` as a person can read it: what others say must not command the terminal."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def show_error(message: str, hint: str = "") -> None:
     """What went wrong and what to do about it, on stderr."""
-    click.echo(f"{coloured('error:', _BOLD_RED, sys.stderr)} {message}", err=True)
+    click.echo(f"{coloured('error:', _BOLD_RED, sys.stderr)} {_lines(message)}", err=True)
     if hint:
-        click.echo(f"{coloured('hint:', _CYAN, sys.stderr)} {hint}", err=True)
+        click.echo(f"{coloured('hint:', _CYAN, sys.stderr)} {_lines(hint)}", err=True)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(on_one_line(line) for line in text.split("\n"))
 
 
 def explained(exc: OSError, *, where: Path | None = None) -> tuple[str, str]:

@@ -30,6 +30,7 @@ from krustlet.kube.kubeconfig_file import Cluster, Exec, KubeConfigFile, User
 
 T = TypeVar("T")
 
+_LARGEST: Final = 16 << 20
 _PROXY_SCHEMES: Final = ("http", "https")
 
 
@@ -88,12 +89,15 @@ class _Reader:
         import yaml  # here: a node reads one such file in its life
 
         try:
-            content = self._path.read_bytes()
+            with self._path.open("rb") as file:
+                content = file.read(_LARGEST + 1)  # of a device, there may be no end
         except FileNotFoundError as exc:
             hint = did_you_mean_file(self._path) or "name one with --kubeconfig or KUBECONFIG"
             raise KubeConfigError(f"there is no kubeconfig {self._path}", hint=hint) from exc
         except OSError as exc:
             raise self._error(f"it cannot be read: {exc.strerror or exc}") from exc
+        if len(content) > _LARGEST:
+            raise self._error(f"it is longer than {_LARGEST >> 20} MiB")
         try:
             loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
             tree = yaml.load(content, loader)  # noqa: S506 - both loaders are safe ones

@@ -15,6 +15,8 @@ from krustlet.base import Clock
 from krustlet.base.tasks import task_group
 from krustlet.certificates import (
     Announcer,
+    Apart,
+    Crafting,
     Held,
     Purpose,
     RequestsApi,
@@ -24,6 +26,7 @@ from krustlet.certificates import (
     StoredCredentials,
     Wanted,
     client_wanted,
+    patiently,
     serving_wanted,
 )
 from krustlet.kubelet.clients import Clients
@@ -41,7 +44,7 @@ Say = Callable[[str], None]
 
 def store_of(root: Path, clock: Clock) -> Store:
     """The keys and certificates of the node whose data directory is `root`."""
-    return Store(root / _PKI, clock=clock)
+    return Store(root / _PKI, clock=clock, crafting=Apart())
 
 
 class Certification:
@@ -90,6 +93,11 @@ class Certification:
             return None
         return self._store.path(Purpose.SERVING)
 
+    @property
+    def crafting(self) -> Crafting:
+        """How the node works on keys and certificates."""
+        return self._store.crafting
+
     def wake(self) -> None:
         """The addresses have changed."""
         self._moved.set()
@@ -117,7 +125,7 @@ class Certification:
                     await self._moved.wait()
             self._moved.clear()
             try:
-                await asyncio.to_thread(self_signed, self._root, self.hosts)
+                await patiently(self_signed, self._root, self.hosts, crafting=self.crafting)
             except OSError as exc:
                 log.warning("certificate.own_not_renewed", error=str(exc))
 

@@ -286,6 +286,7 @@ class _Node:
                 serving=cluster.certificate,
                 signed=self._certification.signed,
                 hosts=self._certification.hosts,
+                crafting=self._certification.crafting,
                 client_ca=cluster.client_ca_file or self._clients.config.ca or b"",
             ),
         )

@@ -1,15 +1,22 @@
 """What this process needs of its machine before it can be a node: directories, descriptors."""
 
 import gc
+import os
 import resource
+import stat
 import tempfile
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from krustlet.base import KrustletError, make_private_directory
 
 _ALLOCATIONS: Final = 20_000  # between two looks at the youngest objects; Python's own is 700
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _LOGS_MODE: Final = 0o755  # other programs of this node collect them
+
+log = structlog.get_logger(__name__)
 
 
 class DirectoryUnusable(KrustletError):
@@ -23,15 +30,33 @@ class DirectoryUnusable(KrustletError):
 
 
 def data_directory(path: Path) -> Path:
-    """`path` is there, for this user alone, and can be written.
+    """`path` is there, can be written, and by this user alone, if it is his.
 
     Raises:
         DirectoryUnusable: it cannot.
     """
     try:
-        return _tried(make_private_directory(path))
+        directory = make_private_directory(path)
+        _keep_others_out(directory)
+        return _tried(directory)
     except OSError as exc:
         raise DirectoryUnusable("a node's data", path, exc, option="--data-dir") from exc
+
+
+def _keep_others_out(directory: Path) -> None:
+    """Who could put a supervisor's socket of his own there would be given all Secrets."""
+    about = directory.stat()
+    mode = stat.S_IMODE(about.st_mode)
+    if about.st_uid != os.geteuid():
+        log.warning(
+            "node.data_is_anothers",
+            directory=str(directory),
+            owner=about.st_uid,
+            hint=f"whoever owns it can do all that this node can: chown {os.geteuid()} {directory}",
+        )
+    elif mode & _OTHERS_WRITE:
+        directory.chmod(mode & ~_OTHERS_WRITE)
+        log.warning("node.data_was_open", directory=str(directory), mode=f"{mode:04o}")
 
 
 def logs_directory(path: Path) -> Path:

@@ -33,6 +33,7 @@ _LOOK_EVERY_S: Final = 1.0
 _REQUEST_LIMIT_S: Final = 20.0
 _RETRIES: Final = Backoff(initial_s=0.2, max_s=7.0)
 _DIGEST_LENGTH: Final = 12
+_SHOWN: Final = 200  # of a name; the digest tells those apart that are longer
 
 log = structlog.get_logger(__name__)
 
@@ -179,16 +180,14 @@ def only_node_called(name: str, *, server: str, directory: Path | None = None) -
     if directory is None:
         yield  # nothing here is private and forgotten after a boot
         return
-    digest = hashlib.sha256(server.rstrip("/").lower().encode()).hexdigest()[:_DIGEST_LENGTH]
-    try:
-        place = make_private_directory(directory / "krustlet" / f"{name}@{digest}")
-    except OSError as exc:
-        log.warning("node.rivals_unknown", node=name, reason=f"{exc.filename}: {exc.strerror}")
-        yield
-        return
+    who = f"{name}@{server.rstrip('/').lower()}"
+    digest = hashlib.sha256(who.encode()).hexdigest()[:_DIGEST_LENGTH]
+    place = directory / "krustlet" / f"{name[:_SHOWN]}@{digest}"
     with ExitStack() as stack:
         try:
-            stack.enter_context(only_user_of(place))
+            stack.enter_context(only_user_of(make_private_directory(place)))
+        except OSError as exc:
+            log.warning("node.rivals_unknown", node=name, reason=f"{exc.filename}: {exc.strerror}")
         except DirectoryInUse as exc:
             raise NameTaken(
                 f"another krustlet on this machine is node {name} already",

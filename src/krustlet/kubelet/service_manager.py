@@ -24,6 +24,7 @@ _UNWATCHED_TICK_S: Final = 10.0
 _EXTENSION: Final = 3  # ticks that a start may take longer than it was given; told with each tick
 _US: Final = 1_000_000
 _ABSTRACT: Final = "@"
+_DIGITS: Final = 20  # of a number of 64 bits
 _LONGEST: Final = 500  # characters of a status: it is one line in `systemctl status`
 
 Send = Callable[[bytes], None]
@@ -60,7 +61,8 @@ class ServiceManager:
         if not address:
             return cls()
         is_meant = not watched or watched == str(os.getpid())
-        is_watched = is_meant and interval.isdecimal() and int(interval) > 0
+        is_number = interval.isdecimal() and len(interval) <= _DIGITS
+        is_watched = is_meant and is_number and int(interval) > 0
         return cls(_sender(address), watchdog_s=int(interval) / _US if is_watched else None)
 
     def ready(self, status: str) -> None:
@@ -89,10 +91,6 @@ class ServiceManager:
     def stopping(self, status: str) -> None:
         """The service ends because it was told to, or has to."""
         self._tell(STOPPING="1", STATUS=_line(status))
-
-    def extend_timeout(self, microseconds: int) -> None:
-        """What goes on, a start or a stop, may take so much longer from now."""
-        self._tell(EXTEND_TIMEOUT_USEC=str(microseconds))
 
     async def keep_watch(self, healthy: Callable[[], bool] = lambda: True) -> None:
         """Say for ever that the service lives: this loop runs, and it is `healthy`.

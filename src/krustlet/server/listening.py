@@ -14,6 +14,8 @@ from krustlet.server.address import short_address
 from krustlet.server.errors import ListenFailed, LocalApiTaken
 
 BACKLOG: Final = 512
+_ALL: Final = ("0.0.0.0", "::")  # noqa: S104 - nothing is open to all; see `authentication.py`
+_ALL_OF_BOTH: Final = "::"
 _LOCK: Final = ".krustlet.sock.lock"
 
 
@@ -21,15 +23,18 @@ def listen_on_port(address: str, port: int) -> socket.socket:
     """A socket that listens there.
 
     Args:
-        address: of this machine; `0.0.0.0` and `::` are all of them.
+        address: of this machine; `0.0.0.0` and `::` are all of them, of both families, as they
+            are to a kubelet: Go takes the one for the other.
         port: 0 is one that is free.
 
     Raises:
         ListenFailed: it cannot be had.
     """
+    is_all = address in _ALL and socket.has_dualstack_ipv6()
+    host = _ALL_OF_BOTH if is_all else address
     try:
         family, _, _, _, where = socket.getaddrinfo(
-            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
         )[0]
         return socket.create_server(
             where[:2],

@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from krustlet.base import Clock, SystemClock, make_private_directory
+from krustlet.certificates import Crafting, here, patiently
 from krustlet.server.address import SOCKET_NAME
 from krustlet.server.authentication import Authenticator
 from krustlet.server.authorization import Authorizer
@@ -55,6 +56,7 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
         streams: whether it may execute and attach; where not, it is told so.
         client_ca: PEM of who signs clients' certificates, or a file of it, which may change at any
             time; where it is empty, certificates are not asked for.
+        crafting: how keys and certificates are made and read.
     """
 
     node: str
@@ -66,6 +68,7 @@ class Https(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[str, ...] = ()
     client_ca: Path | bytes = b""
     streams: bool = False
+    crafting: Crafting = here
 
 
 class NodeServer:
@@ -138,7 +141,7 @@ class NodeServer:
         make_private_directory(self._root)
         tls, guard = None, None
         if self._https is not None:
-            tls = _tls(self._https, self._root)
+            tls = await patiently(_tls, self._https, self._root)
             guard = _guard(self._https, tls)
         self._runner = web.AppRunner(
             self._application(guard),
@@ -238,7 +241,7 @@ def _quiet() -> logging.Logger:
 def _tls(https: Https, root: Path) -> ServingTls:
     if https.serving is not None:
         return ServingTls([Serving(*https.serving)], https.client_ca)
-    choices = [self_signed(root, https.hosts or (https.node,))]
+    choices = [self_signed(root, https.hosts or (https.node,), crafting=https.crafting)]
     if https.signed is not None:
         choices.insert(0, Serving(https.signed, https.signed))
     return ServingTls(choices, https.client_ca)

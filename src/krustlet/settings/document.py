@@ -123,7 +123,14 @@ def _content(path: Path, key: str, node: yaml.Node) -> Any:
             Field(f"{key}[{index}]", _line(item), _content(path, f"{key}[{index}]", item))
             for index, item in enumerate(node.value)
         ]
-    return None if node.tag == _NULL else node.value
+    return None if node.tag == _NULL else _word(path, key, node)
+
+
+def _word(path: Path, key: str, node: yaml.Node) -> str:
+    word: str = node.value
+    if "\0" in word:  # which ends words for the system, and so means another one
+        raise ConfigFileError(path, f"{key}: there is a NUL in it", line=_line(node))
+    return word
 
 
 def _fields(path: Path, key: str, node: yaml.MappingNode) -> dict[str, Field]:
@@ -132,7 +139,7 @@ def _fields(path: Path, key: str, node: yaml.MappingNode) -> dict[str, Field]:
         line = _line(name_node)
         if not isinstance(name_node, yaml.ScalarNode):
             raise ConfigFileError(path, "a key must be a word", line=line)
-        name = name_node.value
+        name = _word(path, key or "a key", name_node)
         full = f"{key}.{name}" if key else name
         if (earlier := fields.get(name)) is not None:
             raise ConfigFileError(path, f"{full} stands on line {earlier.line} already", line=line)

@@ -25,6 +25,7 @@ _HOLDS: Final = 50
 _PARALLEL: Final = 16
 _RETRY_S: Final = 0.2
 _MAX_RETRY_S: Final = 10.0
+_LONGEST_REST_S: Final = 60.0  # whatever a server that is busy asks for
 _DULL: Final = ("", "ContainerCreating", "PodInitializing")
 
 log = structlog.get_logger(__name__)
@@ -192,6 +193,7 @@ class StatusWriter:
         """Tell one status, or that the pod may go; whether there is a pod afterwards."""
         retry_s = _RETRY_S
         while True:
+            asked_s = 0.0
             try:
                 async with self._turns:
                     if slot.pending:
@@ -205,9 +207,10 @@ class StatusWriter:
                 # Once: of five hundred pods that wait for a server, nobody wants to hear all day.
                 tell = log.warning if retry_s == _RETRY_S else log.debug
                 tell("status.not_written", pod=_name(slot), error=exc.message)
+                asked_s = min(exc.retry_after_s or 0.0, _LONGEST_REST_S)
             except Exception as bug:  # the wall: no pod takes the node down
                 log.error("status.bug", pod=_name(slot), exc_info=bug)
-            await asyncio.sleep(retry_s)
+            await asyncio.sleep(max(retry_s, asked_s))
             retry_s = min(2 * retry_s, _MAX_RETRY_S)
 
     async def _patch(self, slot: _Slot) -> None:

@@ -9,6 +9,8 @@ import pytest
 from krustlet.certificates import Purpose, Store, StoreUnwritable, client_wanted, request_pem
 from tests.unit.certificates.fakes import signed
 
+WANTED = client_wanted(node="wasm-1")
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
@@ -23,16 +25,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def a_certificate(key: bytes) -> bytes:
-    request = request_pem(client_wanted(node="wasm-1"), key)
+    request = request_pem(WANTED, key)
     return signed(request, usages=["client auth"], not_before=0, not_after=4e9)
 
 
 @pytest.mark.root
 def test_on_a_full_disk_the_certificate_stays_as_it_was(small_disk: Path) -> None:
     store = Store(small_disk / "pki")
-    old_key = store.pending_key(Purpose.CLIENT)
+    old_key = store.draft(WANTED).key
     old = store.keep(Purpose.CLIENT, a_certificate(old_key), old_key)
-    new_key = store.pending_key(Purpose.CLIENT)
+    new_key = store.draft(WANTED).key
     rest = small_disk / "rest"
     with pytest.raises(OSError, match="No space left"):
         rest.write_bytes(bytes(1 << 20))
@@ -51,5 +53,5 @@ def test_on_a_full_disk_the_certificate_stays_as_it_was(small_disk: Path) -> Non
     ]
 
     rest.unlink()
-    assert store.pending_key(Purpose.CLIENT) == new_key
+    assert store.draft(WANTED).key == new_key
     assert store.keep(Purpose.CLIENT, a_certificate(new_key), new_key).facts != old.facts

@@ -32,7 +32,7 @@ NODE_GROUPS = ("system:nodes", "system:authenticated")
 
 
 @cache
-def _key() -> ec.EllipticCurvePrivateKey:
+def _key(_: str) -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
@@ -41,13 +41,14 @@ def pem(
     common_names: Sequence[str] = (NODE_USER,),
     organizations: Sequence[str] = ("system:nodes",),
     names: Sequence[x509.GeneralName] = (),
+    machine: str = NODE,
 ) -> bytes:
     subject = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations]
     subject += [x509.NameAttribute(NameOID.COMMON_NAME, one) for one in common_names]
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(subject))
     if names:
         request = request.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return request.sign(_key(), hashes.SHA256()).public_bytes(Encoding.PEM)
+    return request.sign(_key(machine), hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def client(

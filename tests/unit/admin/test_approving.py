@@ -143,6 +143,40 @@ async def test_what_is_left_alone_is_told_once_and_how_to_approve_it() -> None:
     assert "kubectl certificate approve wasm-1" in warning
 
 
+@in_virtual_time
+async def test_of_two_machines_with_the_token_a_person_has_to_choose() -> None:
+    api = MemoryApi()
+    theirs = made.client(name=f"{NODE}-a1b2c", request=made.pem(machine="another"))
+    async with waiting(api) as admin:
+        no_rival = made.pem(machine="of another token")
+        api.put(
+            SIGNING_REQUESTS,
+            made.client(name="odd", username="system:bootstrap:zzz999", request=no_rival),
+        )
+        api.put(SIGNING_REQUESTS, made.client())
+        await asyncio.sleep(1)
+        assert admin.is_approved(NODE)
+        api.put(SIGNING_REQUESTS, theirs)
+        await asyncio.sleep(1)
+        assert not admin.is_approved(theirs.name)
+    assert "another machine" in admin.voice.warned[-1]
+
+
+@in_virtual_time
+async def test_of_two_machines_that_wait_already_neither_is_preferred() -> None:
+    api = MemoryApi()
+    theirs = made.client(name="a-first", request=made.pem(machine="another"))
+    api.put(SIGNING_REQUESTS, theirs)
+    api.put(SIGNING_REQUESTS, made.client())
+    async with waiting(api) as admin:
+        await asyncio.sleep(1)
+        assert not admin.is_approved(theirs.name)
+        assert not admin.is_approved(NODE)
+        api.put(SIGNING_REQUESTS, decided(theirs, "Denied"))  # the person has chosen
+        await asyncio.sleep(1)
+        assert admin.is_approved(NODE)
+
+
 @pytest.mark.parametrize(
     ("address", "whose"), [("10.0.0.1", "the API server"), ("10.0.0.2", "node other")]
 )

@@ -42,6 +42,21 @@ def test_a_failed_write_leaves_what_was_there(
     assert os.listdir(tmp_path) == ["state"]
 
 
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_others_have_put_in_the_way_is_not_written_to(tmp_path: Path, kind: str) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"mine")
+    part = tmp_path / f".key.{os.getpid()}.part"
+    if kind == "link":
+        part.symlink_to(theirs)
+    else:
+        part.hardlink_to(theirs)  # whoever has it open would read along
+    write_atomically(tmp_path / "key", b"secret")
+    assert theirs.read_bytes() == b"mine"
+    assert not (tmp_path / "key").is_symlink()
+    assert (tmp_path / "key").read_bytes() == b"secret"
+
+
 def test_all_new_parents_of_a_private_directory_are_private(tmp_path: Path) -> None:
     make_private_directory(tmp_path / "a" / "b" / "c")
     made = [tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "c"]

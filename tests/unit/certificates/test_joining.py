@@ -148,7 +148,7 @@ class Rig:
 
     def _issued(self, node: str, *, ago_s: float, life_s: float = 2 * HOUR) -> Issued:
         wanted = client_wanted(node=node)
-        key = self.store.pending_key(Purpose.CLIENT)
+        key = self.store.draft(wanted).key
         self.store.drop_pending(Purpose.CLIENT)
         begins = EPOCH - ago_s
         certificate = signed(

@@ -25,7 +25,6 @@ from krustlet.certificates import (
     Wanted,
     client_wanted,
     facts_of,
-    key_digest,
     request_facts,
     request_pem,
     serving_wanted,
@@ -68,7 +67,9 @@ class Rig:
         self.signing = Signing(self.store, self.requests, LoopClock(), self.told.append)
 
     def digits(self, purpose: Purpose = Purpose.CLIENT) -> str:
-        return key_digest(self.store.pending_key(purpose))[:5]
+        return self.store.draft(a_serving() if purpose is Purpose.SERVING else WANTED).key_digest[
+            :5
+        ]
 
 
 @pytest.fixture
@@ -319,12 +320,12 @@ async def test_an_answer_that_was_lost_makes_no_second_request(rig: Rig) -> None
 async def test_other_addresses_are_another_request(rig: Rig) -> None:
     async with going(rig.signing.obtain(a_serving("192.0.2.7"))):
         await asyncio.sleep(60)
-        old_key = rig.store.pending_key(Purpose.SERVING)
+        old_key = rig.store.draft(a_serving()).key
     async with going(rig.signing.obtain(a_serving("192.0.2.8"))) as task:
         await asyncio.sleep(60)
         name = f"host-tls-{rig.digits(Purpose.SERVING)}"
         assert rig.requests.made == ["host-tls", name]
-        assert rig.store.pending_key(Purpose.SERVING) != old_key
+        assert rig.store.draft(a_serving()).key != old_key
         rig.requests.grant("host-tls")
         rig.requests.grant(name)
         held = await task
@@ -340,7 +341,7 @@ async def test_other_addresses_are_another_request(rig: Rig) -> None:
 async def test_a_request_of_ours_in_another_way_is_not_taken_up(
     rig: Rig, signer: str, usages: tuple[str, ...]
 ) -> None:
-    ours = request_pem(WANTED, rig.store.pending_key(Purpose.CLIENT))
+    ours = request_pem(WANTED, rig.store.draft(WANTED).key)
     rig.requests.put(a_request("wasm-1", ours, signer=signer, usages=usages))
     async with going(rig.signing.obtain(WANTED)):
         await asyncio.sleep(1)
@@ -426,12 +427,12 @@ async def test_a_request_that_is_deleted_is_made_again_with_the_same_key(
 ) -> None:
     async with going(rig.signing.obtain(WANTED)) as task:
         await asyncio.sleep(3600)
-        key = rig.store.pending_key(Purpose.CLIENT)
+        key = rig.store.draft(WANTED).key
         rig.requests.delete("wasm-1")
         await asyncio.sleep(1)
         assert rig.requests.made == ["wasm-1", "wasm-1"]
         assert rig.told == ["wasm-1", "wasm-1"]  # it has to be approved anew
-        assert rig.store.pending_key(Purpose.CLIENT) == key
+        assert rig.store.draft(WANTED).key == key
         rig.requests.grant("wasm-1")
         await task
 
@@ -684,7 +685,7 @@ async def test_an_exposed_key_that_is_shown_does_not_keep_a_new_one_from_being_m
 async def test_no_key_is_ever_told(rig: Rig, logged: Logged) -> None:
     async with going(rig.signing.obtain(WANTED)) as task:
         await asyncio.sleep(1)
-        secret = rig.store.pending_key(Purpose.CLIENT).decode().splitlines()[1]
+        secret = rig.store.draft(WANTED).key.decode().splitlines()[1]
         rig.requests.deny("wasm-1")
         with pytest.raises(RequestDenied) as caught:
             await task

@@ -17,6 +17,7 @@ from krustlet.certificates import (
     Store,
     StoreUnreadable,
     StoreUnwritable,
+    Wanted,
     client_wanted,
     key_digest,
     request_pem,
@@ -27,6 +28,8 @@ from tests.unit.certificates.conftest import Logged, lines
 from tests.unit.certificates.fakes import BACKDATED_S, StoppedClock, signed
 
 CLIENT: Final = Purpose.CLIENT
+WANTED: Final = client_wanted(node="wasm-1")
+SERVING: Final = Wanted(purpose=Purpose.SERVING, node="wasm-1", name="wasm-1-tls")
 LIFE_S: Final = 120.0
 
 
@@ -42,7 +45,7 @@ def store(tmp_path: Path, clock: StoppedClock) -> Store:
 
 def a_certificate(key: bytes) -> bytes:
     return signed(
-        request_pem(client_wanted(node="wasm-1"), key),
+        request_pem(WANTED, key),
         usages=["client auth"],
         not_before=EPOCH - BACKDATED_S,
         not_after=EPOCH + LIFE_S,
@@ -86,7 +89,7 @@ def test_nobody_else_can_read_it(store: Store) -> None:
     before = os.umask(0)
     try:
         path = keep(store)
-        store.pending_key(CLIENT)
+        store.draft(WANTED)
     finally:
         os.umask(before)
 
@@ -228,7 +231,7 @@ def test_a_place_that_cannot_be_written_to_is_named(store: Store, tmp_path: Path
 
     for act in (
         lambda: store.keep(CLIENT, a_certificate(key), key),
-        lambda: store.pending_key(Purpose.CLIENT),
+        lambda: store.draft(WANTED),
     ):
         with pytest.raises((StoreUnwritable, StoreUnreadable)) as caught:
             act()
@@ -249,29 +252,29 @@ def test_what_is_no_certificate_is_not_kept(store: Store) -> None:
 
 
 def test_the_pending_key_is_the_same_until_it_is_dropped(store: Store, tmp_path: Path) -> None:
-    key = store.pending_key(CLIENT)
+    key = store.draft(WANTED).key
     again = Store(tmp_path / "data" / "pki")
 
-    assert again.pending_key(CLIENT) == key
-    assert store.pending_key(Purpose.SERVING) != key
+    assert again.draft(WANTED).key == key
+    assert store.draft(SERVING).key != key
     store.drop_pending(CLIENT)
     store.drop_pending(CLIENT)
-    assert store.pending_key(CLIENT) != key
+    assert store.draft(WANTED).key != key
 
 
 def test_a_key_that_was_used_is_not_used_again(store: Store) -> None:
-    key = store.pending_key(CLIENT)
+    key = store.draft(WANTED).key
     store.keep(CLIENT, a_certificate(key), key)  # and killed before it is dropped
 
-    assert store.pending_key(CLIENT) != key
+    assert store.draft(WANTED).key != key
 
 
 def test_a_pending_key_that_others_could_read_is_replaced(store: Store, logged: Logged) -> None:
-    key = store.pending_key(CLIENT)
+    key = store.draft(WANTED).key
     path = store.path(CLIENT).with_name("kubelet-client-pending.key")
     path.chmod(0o644)
 
-    assert store.pending_key(CLIENT) != key
+    assert store.draft(WANTED).key != key
 
     (line,) = lines(logged, "certificate.key_replaced")
     assert "0644" in line["reason"]
@@ -279,11 +282,11 @@ def test_a_pending_key_that_others_could_read_is_replaced(store: Store, logged: 
 
 
 def test_a_torn_pending_key_is_replaced(store: Store, logged: Logged) -> None:
-    key = store.pending_key(CLIENT)
+    key = store.draft(WANTED).key
     path = store.path(CLIENT).with_name("kubelet-client-pending.key")
     path.write_bytes(key[:60])
 
-    fresh = store.pending_key(CLIENT)
+    fresh = store.draft(WANTED).key
 
     assert key_digest(fresh)
     assert path.read_bytes() == fresh
@@ -291,7 +294,7 @@ def test_a_torn_pending_key_is_replaced(store: Store, logged: Logged) -> None:
 
 
 def test_no_key_is_ever_told(store: Store, logged: Logged) -> None:
-    key = store.pending_key(CLIENT)
+    key = store.draft(WANTED).key
     held = store.keep(CLIENT, a_certificate(key), key)
     held.path.write_bytes(held.path.read_bytes()[:-40])
     store.held(CLIENT)

@@ -26,6 +26,8 @@ from krustlet.settings import DEFAULT_EVICTION_HARD
         (Whole(min=-1), "x", "'x' is not a whole number, -1 or more"),
         (RATE, "often", "'often' is not a number, 0 or more"),
         (RATE, "-1", "not in the range"),
+        (RATE, "nan", "'nan' is not a number, 0 or more"),
+        (RATE, "1e400", "'1e400' is not a number, 0 or more"),
         (Duration(at_least_s=1), "10", "write one such as 10s or 1h30m"),
         (Duration(at_least_s=1), "0s", "'0s' is less than 1s"),
         (RESERVED, "cpu=many", "a number with an optional suffix"),

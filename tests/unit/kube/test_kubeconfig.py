@@ -209,6 +209,11 @@ def test_a_file_that_is_missing_may_be_another(tmp_path: Path) -> None:
     assert "did you mean" in caught.value.hint
 
 
+def test_what_has_no_end_is_no_kubeconfig() -> None:
+    with pytest.raises(KubeConfigError, match="longer than 16 MiB"):
+        load_kubeconfig(Path("/dev/zero"))
+
+
 def test_a_directory_is_no_kubeconfig(tmp_path: Path) -> None:
     with pytest.raises(KubeConfigError, match="cannot be read: Is a directory"):
         load_kubeconfig(tmp_path)

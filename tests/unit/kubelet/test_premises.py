@@ -1,9 +1,12 @@
 """Directories that cannot be used are told of, with the option that names another."""
 
+import os
 import resource
+import stat
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from krustlet.kubelet.premises import (
     DirectoryUnusable,
@@ -40,3 +43,24 @@ def test_the_limit_of_open_files_is_raised_as_far_as_may_be() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_data_directory_that_others_could_change_is_closed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o2777)
+    with capture_logs() as logged:
+        data_directory(data)
+    assert stat.S_IMODE(data.stat().st_mode) == 0o2755
+    (told,) = logged
+    assert (told["event"], told["mode"]) == ("node.data_was_open", "2777")
+
+
+def test_a_data_directory_of_somebody_else_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with capture_logs() as logged:
+        data_directory(tmp_path)
+    (told,) = logged
+    assert (told["event"], told["owner"]) == ("node.data_is_anothers", os.getuid())

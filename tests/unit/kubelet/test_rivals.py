@@ -1,6 +1,7 @@
 """No two kubelets are one node: not on two machines, and not on one."""
 
 import asyncio
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -280,6 +281,32 @@ def test_where_there_is_no_place_to_say_so_it_goes_on(tmp_path: Path) -> None:
     ):
         pass
     assert [entry["event"] for entry in logged] == ["node.rivals_unknown"]
+
+
+def test_where_others_have_closed_that_place_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(directory: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(directory))
+
+    monkeypatch.setattr(rivals, "only_user_of", closed)
+    with (
+        capture_logs() as logged,
+        only_node_called("edge-1", server=SERVER, directory=tmp_path),
+    ):
+        pass
+    assert [entry["event"] for entry in logged] == ["node.rivals_unknown"]
+
+
+def test_a_name_may_be_as_long_as_names_are(tmp_path: Path) -> None:
+    longest = ["a" * 252 + last for last in "xy"]
+    with (
+        only_node_called(longest[0], server=SERVER, directory=tmp_path),
+        only_node_called(longest[1], server=SERVER, directory=tmp_path),
+        pytest.raises(NameTaken),
+        only_node_called(longest[0], server=SERVER, directory=tmp_path),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ def test_without_a_service_manager_nothing_happens() -> None:
         pytest.param({}, False, id="nobody"),
         pytest.param({"WATCHDOG_USEC": "0"}, False, id="no-time-at-all"),
         pytest.param({"WATCHDOG_USEC": "soon"}, False, id="not-a-number"),
+        pytest.param({"WATCHDOG_USEC": "9" * 5000}, False, id="no-number-of-a-clock"),
     ],
 )
 def test_who_is_watched(

@@ -120,6 +120,12 @@ def test_taints_are_words_or_keys(file: Path, taints: str) -> None:
         pytest.param(f"a: {'[' * 99_000}", "nested more than 32 deep", "", id="far-too-deep"),
         pytest.param("{[a]: b}", "a key must be a word", "", id="a-key-that-is-a-list"),
         pytest.param("maxPods: 1\x00", "not YAML", "", id="binary"),
+        pytest.param(
+            '{"kubeconfig": "a\\u0000b"}', "line 1: kubeconfig: there is a NUL", "", id="a-nul"
+        ),
+        pytest.param(
+            '{"nodeLabels": {"a\\u0000": "b"}}', "there is a NUL in it", "", id="a-nul-in-a-key"
+        ),
         pytest.param("kind: Pod", "line 1: kind: 'Pod' is not known", "", id="another-kind"),
         pytest.param(
             "kind: KubeletConfiguration", "line 1: apiVersion is missing", "", id="half-a-kind"

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from krustlet.kube import ApiError, ApiUnavailable, Conflict, NotFound
+from krustlet.kube import ApiError, ApiUnavailable, Conflict, NotFound, TooManyRequests
 from krustlet.objects import (
     ContainerState,
     ContainerStateWaiting,
@@ -174,6 +174,19 @@ async def test_an_unreachable_server_gets_the_statuses_later_in_order() -> None:
         writer.finish(pod)
         await asyncio.sleep(60)
     assert api.log == ["Running", "Succeeded", f"deleted {pod.uid}"]
+
+
+@in_virtual_time
+async def test_a_server_that_is_too_busy_is_left_alone_for_as_long_as_it_asks() -> None:
+    api = _FakeApi()
+    api.failures = [TooManyRequests("busy", status=429, retry_after_s=5) for _ in range(2)]
+    async with StatusWriter(api) as writer:
+        writer.publish(a_pod(), _RUNNING)
+        await asyncio.sleep(9.9)
+        assert api.log == []
+        assert api.failures == []
+        await asyncio.sleep(0.2)
+    assert api.log == ["Running"]
 
 
 @in_virtual_time
