@@ -1,8 +1,8 @@
 """Something between one node and the API server that spoils what goes through, as told.
 
 Owns its end of TLS, with a certificate that the cluster's authority has signed, and the faults,
-which a test switches while the node runs. To the API server it is the node itself, unless the
-request says who it comes from. Runs in a thread of its own, with a loop of its own.
+which a test switches while the node runs. To the API server it is the node itself, whoever asks.
+Runs in a thread of its own, with a loop of its own.
 """
 
 import asyncio

@@ -48,6 +48,8 @@ _MARKS: Final = (
     "pki/kubelet-client-pending.key",
     "pki/kubelet-server-pending.key",
 )
+# There is one of these wherever a node has run, and not where it has only asked to be one.
+_RAN_HERE: Final = (_LOCK, f"{_SUPERVISOR}/supervisor.log")
 _WRITTEN_BY_PEOPLE: Final = (
     "config/config.yaml",
     "config/config.json",
@@ -101,7 +103,8 @@ class LocalNode:
             known: its Node, if there is one and the cluster was asked.
 
         Raises:
-            NotOurs: it is another node's, or none of a node of ours.
+            NotOurs: it is another node's, or none of a node of ours; or the Node is there, and
+                its data are not: somebody has named the wrong directory, or none.
         """
         if (found := self.node()) and found != node:
             raise NotOurs(
@@ -117,6 +120,12 @@ class LocalNode:
             raise NotOurs(
                 f"{self._named} does not look like the data directory of a krustlet",
                 hint="name the right one with --data-dir",
+            )
+        if known is not None and not found and not any(self._there(_RAN_HERE)):
+            raise NotOurs(
+                f"no node {node} has run with {self._named}",
+                hint="name its directory with --data-dir, or leave this machine alone with "
+                "--cluster-only",
             )
 
     def is_running(self) -> bool:

@@ -3,7 +3,12 @@
 from krustlet.base.backoff import Backoff
 from krustlet.base.clock import Clock, Instant, SystemClock
 from krustlet.base.errors import KrustletError
-from krustlet.base.files import Unnamed, make_private_directory, write_atomically
+from krustlet.base.files import (
+    Unnamed,
+    make_private_directory,
+    sweep_parts,
+    write_atomically,
+)
 from krustlet.base.locks import DirectoryInUse, lock_directory, only_user_of
 from krustlet.base.spelling import did_you_mean, did_you_mean_file
 
@@ -20,5 +25,6 @@ __all__ = [
     "lock_directory",
     "make_private_directory",
     "only_user_of",
+    "sweep_parts",
     "write_atomically",
 ]

@@ -38,6 +38,19 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, durable: boo
         _sync_directory(path.parent)
 
 
+def sweep_parts(directory: Path) -> None:
+    """Remove what `write_atomically` had begun in a process that was killed.
+
+    Args:
+        directory: need not exist; nobody may be writing in it.
+
+    Raises:
+        OSError: it cannot be looked into, or changed.
+    """
+    for part in directory.glob(f".*.*{_PART_SUFFIX}"):
+        part.unlink(missing_ok=True)
+
+
 def _opened_anew(part: Path, mode: int) -> int:
     """A descriptor of a new file; never of one, or of a link, that others have put there.
 

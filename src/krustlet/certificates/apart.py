@@ -164,3 +164,4 @@ async def _on_leash(work: Callable[[], T]) -> T:
         while not thread.done():
             with contextlib.suppress(asyncio.CancelledError):  # the first one is on its way
                 await asyncio.wait([thread])
+        thread.exception()  # that it was killed is nothing to whoever has gone

@@ -177,6 +177,13 @@ class _Join:
             return None
         await self._until_good(shown)
         if not is_of_a_node:
+            log.warning(
+                "join.not_a_node",
+                kubeconfig=str(self._kubeconfig),
+                user=name,
+                hint=f"this may do more than a node should, or less; who is {self._user} is one:"
+                " see --kubeconfig, KUBECONFIG and --bootstrap-file",
+            )
             return config
         return self._renewable(config, shown)
 

@@ -33,6 +33,7 @@ class Workshop:
         self._errors = errors
         self._socket = ours
         self._in_use = threading.Lock()
+        self._said = b""
         threading.Thread(target=self._see_off, name="certificates.workshop", daemon=True).start()
 
     @classmethod
@@ -71,20 +72,20 @@ class Workshop:
             CraftFailed: it takes too long; it is gone now.
         """
         with self._in_use:
-            if self._socket.fileno() < 0:
-                raise WorkshopClosed("ended while nobody asked it")
-            self._socket.settimeout(within_s)
-            try:
-                send(self._socket, question)
-                answer = receive(self._socket)
-            except TimeoutError:
-                self._end_now()
-                raise CraftFailed(f"has not answered within {within_s:g} s") from None
-            except OSError:  # nobody is there
-                answer = None
-            if answer is None:
+            if (answer := self._answer(question, within_s)) is None:
                 raise WorkshopClosed(self._last_words(within_s))
             return answer
+
+    def _answer(self, question: bytes, within_s: float) -> bytes | None:
+        try:
+            self._socket.settimeout(within_s)
+            send(self._socket, question)
+            return receive(self._socket)
+        except TimeoutError:
+            self._end_now()
+            raise CraftFailed(f"has not answered within {within_s:g} s") from None
+        except OSError:  # nobody is there, or not any more
+            return None
 
     def close(self) -> None:
         """Have it end in its own time."""
@@ -98,23 +99,30 @@ class Workshop:
     def _see_off(self) -> None:
         self._child.wait()
         with self._in_use:
-            self._socket.close()
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        """It has ended, and nothing is left of it but what it said."""
+        if not self._errors.closed:
+            self._said = self._errors.read()
             self._errors.close()
+            self._socket.close()
 
     def _end_now(self) -> None:
         self._child.kill()
         self._child.wait()
 
     def _last_words(self, within_s: float) -> str:
-        """How it ended, which it is about to."""
+        """How it ended, or is about to."""
         try:
             code = self._child.wait(within_s)
         except subprocess.TimeoutExpired:
             self._end_now()
             return "has hung up"
+        self._clear_up()
         if code < 0:
             with contextlib.suppress(ValueError):
                 return f"died by {signal.Signals(-code).name}"
             return f"died by signal {-code}"
-        said = self._errors.read().decode(errors="replace").strip()
-        return f"ended with {code}: {said.rpartition(chr(10))[2]}".removesuffix(": ")
+        last = self._said.decode(errors="replace").strip().rpartition("\n")[2]
+        return f"ended with {code}: {last}".removesuffix(": ")

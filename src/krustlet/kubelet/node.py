@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 
 from krustlet import __version__
-from krustlet.base import SystemClock, only_user_of
+from krustlet.base import SystemClock, only_user_of, sweep_parts
 from krustlet.base.tasks import task_group
 from krustlet.certificates import Joining, credentials_for
 from krustlet.images import ImageError
@@ -48,6 +48,7 @@ from krustlet.sources import ApiLookups
 from krustlet.status import EventRecorder, StatusWriter
 
 _CLOCK: Final = SystemClock()
+_OF_SECRETS: Final = ("pki", "config")  # nothing half-written is to lie about there
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +82,8 @@ async def run_node(
     open_as_many_files_as_allowed()
     with only_user_of(data_directory(settings.root)):
         logs_directory(settings.logs)
+        for directory in _OF_SECRETS:
+            sweep_parts(settings.root / directory)
         try:
             async with task_group() as tasks:
                 tasks.create_task(manager.keep_watch(), name="node.watchdog")

@@ -190,6 +190,21 @@ def test_where_the_directory_does_not_say_whose_it_is_the_machine_does(tmp_path:
         case.local.check(NODE, of_machine("0123456789abcdef"))
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param((), id="an-empty-one"),
+        pytest.param(("notes.txt",), id="somebody-s"),
+        pytest.param(("pki/kubelet-client-pending.key",), id="one-that-only-asked-to-be-a-node"),
+    ],
+)
+def test_a_node_stays_whose_directory_is_another(tmp_path: Path, files: tuple[str, ...]) -> None:
+    case = Case(tmp_path, *files)
+    with pytest.raises(NotOurs, match=r"no node wasm-1 has run with .*data"):
+        case.local.check(NODE, of_machine(LinuxHost(tmp_path).machine().id))
+    case.local.check(NODE, None)  # once it is gone, there is nothing that could be the wrong one
+
+
 def test_nothing_is_touched_while_a_node_runs(tmp_path: Path) -> None:
     case = Case(tmp_path, *OF_A_NODE)
     with only_user_of(case.directory):

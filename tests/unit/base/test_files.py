@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from krustlet.base import Unnamed, make_private_directory, write_atomically
+from krustlet.base import Unnamed, make_private_directory, sweep_parts, write_atomically
 
 
 def test_a_written_file_is_whole_and_private(tmp_path: Path) -> None:
@@ -111,3 +111,13 @@ def test_a_killed_process_leaves_no_unnamed_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=30)
     assert done.returncode == -9
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_process_had_begun_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    begun = tmp_path / ".key.pem.4711.part"
+    others = [tmp_path / name for name in ("key.pem", "key.part", ".hidden")]
+    for path in (begun, *others):
+        path.touch()
+    sweep_parts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+    sweep_parts(tmp_path / "absent")

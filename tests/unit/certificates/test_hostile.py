@@ -1,8 +1,10 @@
 """What comes from a signer, or from our own mistakes, keeps nobody busy and is not passed over."""
 
 import asyncio
+import gc
 import ssl
 import stat
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -12,6 +14,7 @@ import pytest
 from krustlet.certificates import (
     BootstrapRefused,
     CertificateUnfit,
+    CraftFailed,
     Held,
     Purpose,
     Rotator,
@@ -20,6 +23,7 @@ from krustlet.certificates import (
     StoredCredentials,
     Wanted,
     client_wanted,
+    patiently,
 )
 from krustlet.certificates.wanted import new_key
 from krustlet.kube import AlreadyExists, Unauthorized
@@ -177,3 +181,25 @@ def test_a_mistake_at_one_start_costs_the_next_one_no_credentials(
     assert rig.aside == ["kubeconfig.old", "kubelet-client-current.pem.old"]
     for path in tmp_path.rglob("*.old"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_work_that_fails_when_nobody_wants_it_any_more_is_nobodys_concern() -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(about))
+    begun, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        over.wait(5)
+        raise CraftFailed("died by SIGKILL")
+
+    task = asyncio.create_task(patiently(work))
+    await asyncio.to_thread(begun.wait, 5)
+    task.cancel()
+    over.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    del task
+    gc.collect()
+    await asyncio.sleep(0)
+    assert complaints == []

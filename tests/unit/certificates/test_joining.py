@@ -256,7 +256,9 @@ async def test_a_token_is_used_as_it_is(rig: Rig) -> None:
 
 
 @in_virtual_time
-async def test_an_administrators_certificate_is_used_but_not_renewed(rig: Rig) -> None:
+async def test_an_administrators_certificate_is_used_but_not_renewed(
+    rig: Rig, logged: Logged
+) -> None:
     issued = rig.authority.issue("kubernetes-admin")
     parsed = x509.load_pem_x509_certificate(issued.certificate.read_bytes())
     rig.clock.at = parsed.not_valid_before_utc.timestamp()
@@ -264,6 +266,8 @@ async def test_an_administrators_certificate_is_used_but_not_renewed(rig: Rig) -
     write_kubeconfig(rig.kubeconfig, server=SERVER, ca=ca, user="u", credentials=issued)
     config = await rig.joined()
     assert not isinstance(config.credentials, StoredCredentials)
+    (told,) = lines(logged, "join.not_a_node")
+    assert told["user"] == "kubernetes-admin"
 
 
 # what there is not --------------------------------------------------------------------------------

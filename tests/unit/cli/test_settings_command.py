@@ -1,12 +1,14 @@
 """Where a node's settings come from, and which of them wins."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 import pytest
+import structlog
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
@@ -30,6 +32,13 @@ COMMANDS: list[click.Command] = [
     config_view.command,
 ]
 NO_SETTING = {"config", "help", "version", "output"}
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """What loads settings again sets the level of the log as well, for the whole process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
