@@ -3,7 +3,7 @@
 Owns when there is one, and what the node learns of its end. Leaves the process to `workshop.py`,
 and what it does to `crafts.py`.
 
-Source: `cryptography` takes 10 MB for as long as a process lives, and a node needs it once a day.
+Source: `cryptography` takes 11 MB for as long as a process lives, and a node needs it once a day.
 """
 
 import asyncio

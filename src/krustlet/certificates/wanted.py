@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from krustlet.certificates.errors import CertificateUnreadable
 from krustlet.certificates.facts import (
     CLIENT_AUTH,
     SERVER_AUTH,
@@ -147,7 +148,11 @@ def new_key() -> bytes:
 
 
 def request_pem(wanted: Wanted, key_pem: bytes) -> bytes:
-    """The PKCS #10 request for `wanted`, made with the key."""
+    """The PKCS #10 request for `wanted`, made with the key.
+
+    Raises:
+        CertificateUnreadable: it is another kind of key than `new_key` makes.
+    """
     import ipaddress
 
     from cryptography import x509
@@ -158,7 +163,10 @@ def request_pem(wanted: Wanted, key_pem: bytes) -> bytes:
 
     tolerate_long_names()
     key = load_pem_private_key(key_pem, password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey), "made by `new_key`"
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CertificateUnreadable(
+            "the key of a request", "is of a kind that `new_key` never makes"
+        )
     group = x509.NameAttribute(NameOID.ORGANIZATION_NAME, GROUP)
     # Not validated, as it may be longer than X.509 says: see `tolerate_long_names`.
     user = x509.NameAttribute(NameOID.COMMON_NAME, wanted.user, _validate=False)

@@ -41,7 +41,7 @@ def _is_server(text: str) -> bool:
         is_whole = bool(url.hostname) and url.port != 0
     except ValueError:
         return False
-    return is_whole and url.scheme in ("http", "https") and not (url.username or url.password)
+    return is_whole and url.scheme == "https" and not (url.username or url.password)
 
 
 class _Output(click.ParamType[Path]):

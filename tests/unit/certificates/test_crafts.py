@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from krustlet.certificates import CertificateUnreadable, client_wanted, facts_of, key_digest
 from krustlet.certificates.crafts import Known, NewOwnPair, NewRequest, ReadPem, ReadRequest
@@ -42,10 +44,16 @@ def test_what_is_missing_is_told_with_where_it_was_missed(pem: bytes, why: str) 
     assert caught.value.message.startswith(why)
 
 
-def test_a_key_that_is_one_is_used_and_any_other_replaced() -> None:
+ED25519 = ed25519.Ed25519PrivateKey.generate().private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+
+
+@pytest.mark.parametrize("other", [KEY[:60], ED25519])
+def test_a_key_that_is_one_is_used_and_any_other_replaced(other: bytes) -> None:
     assert NewRequest(WANTED, KEY).done().key == KEY
-    fresh = NewRequest(WANTED, KEY[:60]).done()
-    assert fresh.key != KEY[:60]
+    fresh = NewRequest(WANTED, other).done()
+    assert fresh.key != other
     assert ReadPem(fresh.key).done().key("it") == fresh.key_digest
     facts = ReadRequest(fresh.pem).done()
     assert facts is not None

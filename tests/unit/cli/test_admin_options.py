@@ -1,8 +1,10 @@
-"""What others have said is shown to an administrator, and nothing more than that."""
+"""What an administrator says is looked at; what others have said is shown as no more than text."""
 
 import pytest
+from click.testing import CliRunner
 
 from krustlet.cli.admin_options import Teller
+from krustlet.cli.main import krustlet
 from krustlet.cli.words import show_error
 
 HOSTILE = "it is for \x1b[2J\x1b]0;owned\x07\r\u202eadmin\nhint: run this"
@@ -24,3 +26,18 @@ def test_an_error_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr().err
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert "hint: one\ntwo\n" in shown
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param("10.0.0.1:6443", id="no-url"),
+        pytest.param("http://10.0.0.1:6443", id="a-token-is-not-shown-to-all-on-the-way"),
+        pytest.param("https://ada:secret@10.0.0.1", id="a-user"),
+        pytest.param("https://", id="no-host"),
+    ],
+)
+def test_nodes_are_sent_to_an_api_server_that_speaks_tls(server: str) -> None:
+    result = CliRunner().invoke(krustlet, ["bootstrap", "--server", server])
+    assert result.exit_code == 2
+    assert "is no address of an API server, as https://10.0.0.1:6443" in result.stderr
