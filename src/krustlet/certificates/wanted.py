@@ -165,7 +165,7 @@ def request_pem(wanted: Wanted, key_pem: bytes) -> bytes:
     key = load_pem_private_key(key_pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise CertificateUnreadable(
-            "the key of a request", "is of a kind that `new_key` never makes"
+            "the key of a request", "is of another kind than ours"
         )
     group = x509.NameAttribute(NameOID.ORGANIZATION_NAME, GROUP)
     # Not validated, as it may be longer than X.509 says: see `tolerate_long_names`.
