@@ -213,7 +213,7 @@ class _Join:
     # what is of no use any more ---------------------------------------------------------------
 
     def _has_left(self, config: KubeConfig) -> bool:
-        """Whether the bootstrap file is for another cluster, and the old one has been left.
+        """Whether the bootstrap file is for another cluster, which the node is to join.
 
         Raises:
             AnotherCluster: the kubeconfig is not ours to replace.
@@ -237,9 +237,7 @@ class _Join:
                 bootstrap_server=new.server,
             )
         log.warning("join.another_cluster", was=config.server, now=new.server)
-        self._put_aside(self._kubeconfig)
-        self._put_aside(self._store.path(Purpose.CLIENT))
-        self._store.drop_pending(Purpose.CLIENT)
+        self._keep_copies()
         return True
 
     def _give_up(self, error: CredentialsUnusable | CredentialsExpired | AnotherNode) -> None:
@@ -251,6 +249,9 @@ class _Join:
         if self._joining.bootstrap_file is None:
             raise error
         log.warning("join.bootstraps_anew", reason=error.message)
+        self._keep_copies()
+
+    def _keep_copies(self) -> None:
         self._copy_aside(self._kubeconfig)
         self._copy_aside(self._store.path(Purpose.CLIENT))
 

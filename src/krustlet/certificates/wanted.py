@@ -164,9 +164,7 @@ def request_pem(wanted: Wanted, key_pem: bytes) -> bytes:
     tolerate_long_names()
     key = load_pem_private_key(key_pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise CertificateUnreadable(
-            "the key of a request", "is of another kind than ours"
-        )
+        raise CertificateUnreadable("the key of a request", "is of another kind than ours")
     group = x509.NameAttribute(NameOID.ORGANIZATION_NAME, GROUP)
     # Not validated, as it may be longer than X.509 says: see `tolerate_long_names`.
     user = x509.NameAttribute(NameOID.COMMON_NAME, wanted.user, _validate=False)

@@ -23,6 +23,7 @@ from krustlet.kubelet.core import Kubelet, Surroundings, run_kubelet
 from krustlet.kubelet.intake import Intake
 from krustlet.kubelet.introduction import introduce
 from krustlet.kubelet.premises import (
+    check_port,
     data_directory,
     logs_directory,
     open_as_many_files_as_allowed,
@@ -30,6 +31,7 @@ from krustlet.kubelet.premises import (
 )
 from krustlet.kubelet.reloading import OF_THE_NODE, Applier, Both, Load, Reloader
 from krustlet.kubelet.rivals import only_node_called, refuse_rival
+from krustlet.kubelet.runtime import check_provider
 from krustlet.kubelet.service_manager import ServiceManager
 from krustlet.kubelet.sink import ApiSink, NodeEvents
 from krustlet.node import (
@@ -78,7 +80,10 @@ async def run_node(
         KrustletError: whatever else keeps it from being a node; see the rooms.
     """
     manager = manager or ServiceManager()
-    node_settings(cluster, ips=(), data_dir=settings.root)  # what cannot be is told at once
+    # What cannot be is told now: nobody is to approve a node that will not start.
+    node_settings(cluster, ips=(), data_dir=settings.root)
+    check_provider(settings)
+    check_port(cluster.address, cluster.port)
     open_as_many_files_as_allowed()
     with only_user_of(data_directory(settings.root)):
         logs_directory(settings.logs)

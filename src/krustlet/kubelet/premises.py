@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from krustlet.base import KrustletError, make_private_directory
+from krustlet.server import listen_on_port
 
 _ALLOCATIONS: Final = 20_000  # between two looks at the youngest objects; Python's own is 700
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
@@ -78,6 +79,15 @@ def _tried(directory: Path) -> Path:
     """What permissions say is not all: a file system may be read-only, or full."""
     with tempfile.TemporaryFile(dir=directory):
         return directory
+
+
+def check_port(address: str, port: int) -> None:
+    """The node's API could be there now.
+
+    Raises:
+        ListenFailed: it could not.
+    """
+    listen_on_port(address, port).close()
 
 
 def open_as_many_files_as_allowed() -> None:

@@ -48,8 +48,7 @@ def make_runtime(settings: Settings) -> tuple[Runtime, Powers]:
         ProviderMissing: there is no provider of that name.
         KrustletError: it does not take its options.
     """
-    context = ProviderContext(cache=settings.cache, options=settings.provider_options)
-    provider = load_provider(settings.provider, context)
+    provider = _provider(settings)
     if not isinstance(provider, Provider):
         return provider, Powers()
     abilities = find_abilities()
@@ -76,6 +75,20 @@ def make_runtime(settings: Settings) -> tuple[Runtime, Powers]:
         mounts_memory=abilities.mounts,
     )
     return runtime, powers
+
+
+def check_provider(settings: Settings) -> None:
+    """There is a provider of the name that the settings have, and it takes its options.
+
+    Raises:
+        KrustletError: there is none, or it does not.
+    """
+    _provider(settings)
+
+
+def _provider(settings: Settings) -> Provider | Runtime:
+    context = ProviderContext(cache=settings.cache, options=settings.provider_options)
+    return load_provider(settings.provider, context)
 
 
 def missing_walls() -> tuple[Missing, ...]:

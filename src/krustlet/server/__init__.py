@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         LocalApiTaken,
         ServerError,
     )
+    from krustlet.server.listening import listen_on_port
     from krustlet.server.ports import Action, Check, PodsControl, PodsView, Reviewer
     from krustlet.server.reviewer import ApiReviewer
     from krustlet.server.server import Https, NodeServer
@@ -35,6 +36,7 @@ __all__ = [
     "PodsView",
     "Reviewer",
     "ServerError",
+    "listen_on_port",
     "self_signed",
     "short_address",
 ]
@@ -52,6 +54,7 @@ _HOMES = {
     "PodsView": "ports",
     "Reviewer": "ports",
     "ServerError": "errors",
+    "listen_on_port": "listening",
     "self_signed": "certificate",
 }
 

@@ -1,11 +1,14 @@
 """`krustlet node`, called by somebody who gets something wrong."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.command import Command
+from tests.support.kubeconfig import write_kubeconfig
 
 
 @pytest.fixture
@@ -53,6 +56,33 @@ def test_wrong_usage_is_2(
     assert (result.code, result.stdout) == (2, ""), result.stderr
     for words in said:
         assert words in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        pytest.param(["--provider", "nosuch"], "nosuch", id="a-provider"),
+        pytest.param(["--port", "{taken}"], "port {taken} of 0.0.0.0 is in use", id="a-port"),
+    ],
+)
+def test_nobody_approves_a_node_that_would_not_start(
+    krustlet: Command, tmp_path: Path, flags: list[str], said: str
+) -> None:
+    """Nobody listens at the API server's address: who asked it would wait."""
+    authority = Authority.create(tmp_path / "authority", "cluster")
+    file = write_kubeconfig(
+        tmp_path / "bootstrap.conf",
+        server="https://127.0.0.1:1",
+        ca=authority.certificate,
+        user="token",
+        credentials="abcdef.0123456789abcdef",
+    )
+    with socket.create_server(("0.0.0.0", 0)) as listener:
+        taken = str(listener.getsockname()[1])
+        given = [word.format(taken=taken) for word in flags]
+        result = krustlet("join", "--bootstrap-file", file, *given)
+    assert (result.code, result.stdout) == (1, ""), result.stderr
+    assert said.format(taken=taken) in result.stderr
 
 
 @pytest.mark.parametrize("variable", ["KRUSTLET_PORT", "KRUSTLET_MAX_PODS", "MAX_PODS"])

@@ -449,6 +449,25 @@ def test_what_a_bootstrap_left_behind_of_another_cluster_is_put_aside(
     assert (told["was"], told["now"]) == (SERVER, "https://new:6443")
 
 
+def test_until_the_other_cluster_has_approved_what_there_was_stays_and_one_request_is_made(
+    rig: Rig,
+) -> None:
+    rig.has_joined()
+    was = rig.kubeconfig.read_bytes(), rig.store.path(Purpose.CLIENT).read_bytes()
+    another = Authority.create(rig.directory / "another", "cluster")
+    rig.has_bootstrap_file(server="https://new:6443", ca=another.certificate)
+
+    @in_virtual_time
+    async def story() -> None:
+        for _ in range(2):  # stopped, and started again
+            async with going(rig.joined()):
+                await asyncio.sleep(1)
+        assert len(rig.requests.made) == 1
+
+    story()
+    assert (rig.kubeconfig.read_bytes(), rig.store.path(Purpose.CLIENT).read_bytes()) == was
+
+
 def test_a_cluster_that_has_moved_is_no_other_cluster(rig: Rig) -> None:
     rig.has_joined()
     rig.has_bootstrap_file(server="https://new:6443")
