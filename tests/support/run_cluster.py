@@ -84,6 +84,10 @@ and a registry at {registry.address}.
   --registry-certs-dir {certs} \\
   --data-dir {directory}/node --pod-logs-dir {directory}/pod-logs
 
+# Or have it join with a token: `join --bootstrap-file {directory}/bootstrap.conf` there in
+# place of `node` and --kubeconfig, once this runs in the third one, with the variables below:
+#   {krustlet} bootstrap --output {directory}/bootstrap.conf --wait {NODE}
+
 # In a third one, use it:
 
 export KUBECONFIG={cluster.kubeconfig()}
