@@ -15,9 +15,10 @@ from typing import Final
 import msgspec
 import structlog
 
-from krustlet.base import Clock, make_private_directory, write_atomically
+from krustlet.base import Clock, make_private_directory
 from krustlet.certificates.apart import patiently
 from krustlet.certificates.approval import Announcer
+from krustlet.certificates.aside import copy_aside, put_aside
 from krustlet.certificates.bootstrapping import first_certificate
 from krustlet.certificates.crafts import ReadPem
 from krustlet.certificates.errors import (
@@ -50,7 +51,6 @@ from krustlet.kube import (
 )
 from krustlet.objects import to_rfc3339
 
-_OLD: Final = ".old"
 _LOOK_EVERY_S: Final = 10.0  # at a clock that somebody may set right
 
 log = structlog.get_logger(__name__)
@@ -191,7 +191,7 @@ class _Join:
         if shown.path == self._store.path(Purpose.CLIENT):
             credentials = StoredCredentials(self._store, config.credentials)
         else:
-            self._put_aside(self._store.path(Purpose.CLIENT))
+            put_aside(self._store.path(Purpose.CLIENT))
             credentials = StoredCredentials(self._store, config.credentials, first=shown)
         return msgspec.structs.replace(config, credentials=credentials)
 
@@ -252,27 +252,8 @@ class _Join:
         self._keep_copies()
 
     def _keep_copies(self) -> None:
-        self._copy_aside(self._kubeconfig)
-        self._copy_aside(self._store.path(Purpose.CLIENT))
-
-    def _copy_aside(self, path: Path) -> None:
-        aside = path.with_name(path.name + _OLD)
-        try:
-            write_atomically(aside, path.read_bytes(), durable=True)
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise KubeConfigUnwritable(aside, exc.strerror or str(exc)) from exc
-
-    def _put_aside(self, path: Path) -> None:
-        aside = path.with_name(path.name + _OLD)
-        try:
-            path.replace(aside)
-        except FileNotFoundError:
-            return
-        except OSError as exc:
-            raise KubeConfigUnwritable(aside, exc.strerror or str(exc)) from exc
-        log.info("join.put_aside", file=str(path), now=str(aside))
+        copy_aside(self._kubeconfig)
+        copy_aside(self._store.path(Purpose.CLIENT))
 
     # a bootstrap ------------------------------------------------------------------------------
 
