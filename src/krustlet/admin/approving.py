@@ -19,6 +19,7 @@ from krustlet.admin.progress import (
     is_refused,
     is_settled,
     missing,
+    missing_of_ready,
     named,
 )
 from krustlet.admin.seen import Seen
@@ -33,6 +34,7 @@ from krustlet.admin.verdict import (
     judge,
     purpose_of,
 )
+from krustlet.base import Clock
 from krustlet.certificates import Purpose
 from krustlet.kube import ApiError, Conflict, NotFound, PatchKind
 from krustlet.objects import (
@@ -41,6 +43,7 @@ from krustlet.objects import (
     CertificateSigningRequest,
     Node,
     SigningRequestCondition,
+    from_rfc3339,
 )
 
 AGENT_LABEL: Final = "node-role.kubernetes.io/agent"
@@ -70,19 +73,30 @@ class Approver:
     """Waits for one node; see `run`."""
 
     def __init__(
-        self, api: Api, voice: Voice, *, node: str, server: str, token_id: str = ""
+        self,
+        api: Api,
+        voice: Voice,
+        clock: Clock,
+        *,
+        node: str,
+        server: str,
+        token_id: str = "",
+        token_ends: str = "",
     ) -> None:
         """Keep what it is given.
 
         Args:
             server: the URL of the API server: no node's certificate may be for it.
             token_id: the only token that counts; empty: any.
+            token_ends: when that is, RFC 3339; empty: never.
         """
         self._api = api
         self._voice = voice
+        self._clock = clock
         self._node = node
         self._server = server
         self._token_id = token_id
+        self._token_ends = token_ends
         self._seen = Seen(node)
         self._approved: list[str] = []
         self._told: dict[str, str] = {}
@@ -246,17 +260,36 @@ class Approver:
         waited_s = asyncio.get_running_loop().time() - self._ready_at
         return max(0.0, _SERVING_WITHIN_S - waited_s)
 
+    # too late ---------------------------------------------------------------------------------
+
     def _not_joined(self, within_s: float) -> NotJoined:
-        what, hint = missing(
-            self._seen.node,
-            self._seen.requests_of(self._expected()),
-            self._told,
-            name=self._node,
-            server=self._server,
-        )
-        return NotJoined(
-            f"node {self._node} has not joined within {within_s:g} s: {what}", hint=hint
-        )
+        node = self._seen.node
+        if self._ready_at is not None and node is not None and is_ready(node):
+            what, hint = missing_of_ready(self._seen.serving(), self._told)
+            how_far = "is ready, but has got no serving certificate"
+        else:
+            what, hint = self._missing(node)
+            how_far = "has not joined"
+        return NotJoined(f"node {self._node} {how_far} within {within_s:g} s: {what}", hint=hint)
+
+    def _missing(self, node: Node | None) -> tuple[str, str]:
+        # Who has shown our token may be another node: that is not what keeps this one.
+        own = self._seen.requests_of(Expected(node=self._node))
+        what, hint = missing(node, own, self._told, name=self._node, server=self._server)
+        if node is None and not any(one.status.certificate for one in own):
+            if self._has_token_ended():
+                return (
+                    f"{what}, and token {self._token_id} ended at {self._token_ends}",
+                    f"make another (krustlet bootstrap --wait {self._node}; --ttl says how long it "
+                    "is good), and give the machine the new file",
+                )
+            if not own and (others := self._seen.requests_of(self._expected())):
+                why = self._told.get(others[-1].metadata.uid, f"there is {named(others[-1])}")
+                hint = f"{hint} Or is this one meant, and called otherwise: {why}"
+        return what, hint
+
+    def _has_token_ended(self) -> bool:
+        return bool(self._token_ends) and from_rfc3339(self._token_ends) <= self._clock.now()
 
 
 def _with_approval(request: CertificateSigningRequest) -> CertificateSigningRequest:

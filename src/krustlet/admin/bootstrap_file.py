@@ -7,6 +7,7 @@ import asyncio
 import base64
 import ipaddress
 import os
+import stat
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from krustlet.admin.errors import FileInTheWay, FileUnwritable
+from krustlet.admin.ports import Voice
 from krustlet.admin.token import BootstrapToken
 from krustlet.base import make_private_directory, write_atomically
 from krustlet.kube import KubeConfig, KubeConfigError, load_kubeconfig
@@ -22,6 +24,8 @@ from krustlet.kube import KubeConfig, KubeConfigError, load_kubeconfig
 _CLUSTER: Final = "kubernetes"
 _USER: Final = "tls-bootstrap-token-user"
 _BEARER: Final = "Bearer "
+_ELSEWHERE: Final = "name another file with --output; - is stdout"
+_OF_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,5 +135,34 @@ def write(path: Path, file: BootstrapFile) -> None:
     except OSError as exc:
         raise FileUnwritable(
             f"{path} cannot be written: {exc.strerror or exc}",
-            hint="name another file with --output; - is stdout",
+            hint=_ELSEWHERE,
         ) from exc
+
+
+def refuse_missing_directory(path: Path) -> None:
+    """Return only if there is a directory for the file.
+
+    Raises:
+        FileUnwritable: there is none.
+    """
+    if not path.parent.is_dir():
+        raise FileUnwritable(
+            f"{path} cannot be written: there is no directory {path.parent}",
+            hint=f"make it, or {_ELSEWHERE}",
+        )
+
+
+def keep_to_ourselves(path: Path, voice: Voice) -> None:
+    """The file, which is there, is for its owner alone; if others could read it, that is told."""
+    with path.open("rb") as file:
+        about = os.fstat(file.fileno())
+        if not about.st_mode & _OF_OTHERS:
+            return
+        is_ours = about.st_uid == os.geteuid()
+        if is_ours:
+            os.fchmod(file.fileno(), 0o600)
+    what = "is for its owner alone now" if is_ours else "is another user's, who has to chmod it"
+    voice.warn(
+        f"{path} could be read by others, and holds a token: it {what}",
+        "if somebody may have read it, make another token with --force",
+    )

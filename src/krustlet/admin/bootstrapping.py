@@ -4,6 +4,7 @@ All of it, or no token: who cannot be given the file has no use for one.
 """
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,8 @@ class BootstrapWanted(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be made.
 
     Attributes:
-        file: where it is to be kept; None: nowhere, see `Bootstrapped.file`.
+        file: where it is to be kept; None: nowhere, it is only shown.
+        makes_directory: whether the directory of `file` is made, with those above it.
         ttl_s: how long the token is to be good.
         auto_approve: whether the cluster is to approve client certificates by itself.
         force: whether `file` is overwritten, whatever it is.
@@ -35,6 +37,7 @@ class BootstrapWanted(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoint: Endpoint
     file: Path | None
+    makes_directory: bool = False
     ttl_s: float
     auto_approve: bool = False
     force: bool = False
@@ -53,8 +56,18 @@ class Bootstrapped(msgspec.Struct, frozen=True, kw_only=True):
     is_new: bool
 
 
-async def bootstrap(api: Api, wanted: BootstrapWanted, clock: Clock, voice: Voice) -> Bootstrapped:
+async def bootstrap(
+    api: Api,
+    wanted: BootstrapWanted,
+    clock: Clock,
+    voice: Voice,
+    *,
+    show: Callable[[bytes], None],
+) -> Bootstrapped:
     """Machines with a token may ask for certificates, and there is a file with one that is good.
+
+    Args:
+        show: given the file if it is kept nowhere; if it raises, no token is left.
 
     Raises:
         FileInTheWay: what is there is not overwritten.
@@ -62,11 +75,15 @@ async def bootstrap(api: Api, wanted: BootstrapWanted, clock: Clock, voice: Voic
         RightsMissing: whoever asks may not do this.
         ApiError: the API server does not answer, or refuses something else.
     """
+    if wanted.file is not None and not wanted.makes_directory:
+        bootstrap_file.refuse_missing_directory(wanted.file)
     found = await _found(api, wanted, clock)
     await grant(api, voice, auto_approve=wanted.auto_approve)
-    if found is not None:
-        return found
-    return await _made(api, wanted, clock, voice)
+    if found is None:
+        return await _made(api, wanted, clock, voice, show)
+    if wanted.file is not None:
+        await asyncio.to_thread(bootstrap_file.keep_to_ourselves, wanted.file, voice)
+    return found
 
 
 async def grant(api: Api, voice: Voice, *, auto_approve: bool) -> None:
@@ -93,17 +110,21 @@ async def _found(api: Api, wanted: BootstrapWanted, clock: Clock) -> Bootstrappe
     return None if expires is None else Bootstrapped(file=file, expires=expires, is_new=False)
 
 
-async def _made(api: Api, wanted: BootstrapWanted, clock: Clock, voice: Voice) -> Bootstrapped:
+async def _made(
+    api: Api, wanted: BootstrapWanted, clock: Clock, voice: Voice, show: Callable[[bytes], None]
+) -> Bootstrapped:
     expires_at = Instant(clock.now() + wanted.ttl_s)
     token, secret = await _new_token(api, expires_at)
     _warn_of_clocks(secret, clock, voice)
     file = BootstrapFile(wanted.endpoint, token)
-    if wanted.file is not None:
-        try:
+    try:
+        if wanted.file is not None:
             await asyncio.to_thread(bootstrap_file.write, wanted.file, file)
-        except BaseException:
-            await _take_back(api, token, voice)
-            raise
+        else:
+            show(file.content())
+    except BaseException:
+        await _take_back(api, token, voice)
+        raise
     return Bootstrapped(file=file, expires=to_rfc3339(expires_at), is_new=True)
 
 

@@ -87,12 +87,17 @@ def _controller(pod: Pod) -> str:
 
 
 class Drainer:
-    """Takes one node away, step by step."""
+    """Takes one node away, step by step.
+
+    Attributes:
+        leaves_cordoned: whether the node, as things are, gets no new pods until somebody lets it.
+    """
 
     def __init__(self, api: Api, voice: Voice, *, node: str) -> None:
         self._api = api
         self._voice = voice
         self._node = node
+        self.leaves_cordoned = False
 
     async def find(self) -> Node | None:
         """The Node, if there is one."""
@@ -157,6 +162,7 @@ class Drainer:
                 self._voice.say(f"node {node.name} was gone already")
             else:
                 self._voice.say(f"node {node.name} deleted")
+        self.leaves_cordoned = False
         with may(f"delete Leases in {_LEASES}"):
             try:
                 await self._api.delete(LEASES, node.name, namespace=_LEASES)
@@ -174,11 +180,16 @@ class Drainer:
         return f"spec.nodeName={self._node}"
 
     async def _cordon(self) -> None:
-        with may("cordon nodes"):
-            await self._api.patch(
-                NODES, self._node, {"spec": {"unschedulable": True}}, kind=PatchKind.MERGE
-            )
-        self._voice.say(f"node {self._node} cordoned")
+        node = await self.find()
+        if node is None:
+            return  # deleted meanwhile; its pods are not
+        if not node.spec.unschedulable:
+            with may("cordon nodes"):
+                await self._api.patch(
+                    NODES, self._node, {"spec": {"unschedulable": True}}, kind=PatchKind.MERGE
+                )
+            self._voice.say(f"node {self._node} cordoned")
+        self.leaves_cordoned = True
 
     async def _make_go(self, pods: Sorted, how: Drain) -> None:
         async with asyncio.TaskGroup() as tasks:

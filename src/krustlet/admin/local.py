@@ -22,7 +22,8 @@ from krustlet.volumes import remove_tree
 
 # In this order: what tells that the directory is a node's goes last, so that one that was left
 # halfway is known again.
-_CLIENT: Final = "pki/kubelet-client-current.pem"
+# Either is for `system:node:<name>`; there is no client's where others made the credentials.
+_CERTIFICATES: Final = ("pki/kubelet-client-current.pem", "pki/kubelet-server-current.pem")
 _PODS: Final = "pods"
 _SUPERVISOR: Final = "supervisor"
 _CONFIG: Final = "config"
@@ -90,11 +91,11 @@ class LocalNode:
 
     def node(self) -> str:
         """Which node's it is; empty where it does not say."""
-        try:
-            name = facts_of((self._directory / _CLIENT).read_bytes()).common_name
-        except (OSError, CertificatesError):
-            return ""
-        return name.removeprefix(node_user(""))
+        for certificate in _CERTIFICATES:
+            with contextlib.suppress(OSError, CertificatesError):
+                name = facts_of((self._directory / certificate).read_bytes()).common_name
+                return name.removeprefix(node_user(""))
+        return ""
 
     def check(self, node: str, known: Node | None) -> None:
         """What is there may be removed, for that node to be gone.

@@ -56,17 +56,16 @@ def missing(
     name: str,
     server: str,
 ) -> tuple[str, str]:
-    """What the node lacks, and what can be done about it.
+    """What a node lacks that is not ready, and what can be done about it.
 
     Args:
-        requests: those of the node, the latest last.
+        requests: those that are the node's, or pretend to be, the latest last.
         told: what was told of each, by uid.
         name: the node's.
         server: where it has to reach the API server.
     """
     if waiting := [one for one in requests if not is_settled(one)]:
-        why = told.get(waiting[-1].metadata.uid, f"{named(waiting[-1])} is not approved")
-        return why, f"if it is right all the same: kubectl certificate approve {waiting[-1].name}"
+        return _waits(waiting[-1], told)
     if node is not None:
         ready = next((one for one in node.status.conditions if one.type == "Ready"), None)
         said = ready.message if ready is not None else "it has told nothing of itself"
@@ -78,6 +77,24 @@ def missing(
         "does krustlet run there, with the bootstrap file and "
         f"--node-name {name}, and does it reach {server}?",
     )
+
+
+def missing_of_ready(
+    serving: Sequence[CertificateSigningRequest], told: Mapping[str, str]
+) -> tuple[str, str]:
+    """Likewise of one that is ready, and has no serving certificate.
+
+    Args:
+        serving: its requests for one, the latest last.
+    """
+    if serving:
+        return _waits(serving[-1], told)
+    return "it has not asked for one yet", "wait for it: krustlet bootstrap --no-token --wait"
+
+
+def _waits(request: CertificateSigningRequest, told: Mapping[str, str]) -> tuple[str, str]:
+    why = told.get(request.metadata.uid, f"{named(request)} is not approved")
+    return why, f"if it is right all the same: kubectl certificate approve {request.name}"
 
 
 def _after(request: CertificateSigningRequest) -> tuple[str, str]:

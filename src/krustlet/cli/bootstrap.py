@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,7 @@ _NAME_VARIABLE: Final = "FILE_NAME"
 _NAME: Final = "bootstrap.conf"
 
 _STDOUT: Final = "-"
+_TIMEOUT_S: Final = 600.0
 _LONGEST_TTL_S: Final = 366 * 86_400.0
 
 
@@ -48,6 +50,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     config: KubeConfig
     endpoint: Endpoint
     file: Path | None
+    makes_directory: bool
     ttl_s: float
     auto_approve: bool
     force: bool
@@ -83,8 +86,8 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     "node-role.kubernetes.io/agent.",
 )  # fmt: skip
 @click.option(
-    "--timeout", "timeout_s", type=Duration(at_least_s=1), default="10m", show_default=True,
-    help="How long --wait waits.",
+    "--timeout", "timeout_s", type=Duration(at_least_s=1), default=None,
+    help="How long --wait waits.  [default: 10m]",
 )  # fmt: skip
 @click.option("--no-token", is_flag=True, help="Make no token and no file, but do the rest.")
 @click.option(
@@ -100,7 +103,7 @@ def command(
     server: str | None,
     auto_approve: bool,
     node: str | None,
-    timeout_s: float,
+    timeout_s: float | None,
     no_token: bool,
     form: str,
 ) -> None:
@@ -118,18 +121,21 @@ def command(
     _check_usage(
         no_token=no_token, has_file=output is not None or force, to_stdout=to_stdout,
         json=form == "json", works=auto_approve or node is not None, ttl_s=ttl_s,
+        waits_in_vain=timeout_s is not None and node is None,
     )  # fmt: skip
     config = admin_config(kubeconfig, context)
+    file = None if to_stdout else (output or _default_file()).absolute()
     asked = _Asked(
         config=config,
         endpoint=Endpoint.of(config, server=server or ""),
-        file=None if to_stdout else (output or _default_file()).absolute(),
+        file=file,
+        makes_directory=file is not None and (output is None or _is_below_data(file)),
         ttl_s=ttl_s,
         auto_approve=auto_approve,
         force=force,
         no_token=no_token,
         node=node or "",
-        timeout_s=timeout_s,
+        timeout_s=timeout_s or _TIMEOUT_S,
     )
     teller = Teller(aside=to_stdout or form == "json")
     made, joined = asyncio.run(_work(asked, teller))
@@ -138,7 +144,14 @@ def command(
 
 
 def _check_usage(
-    *, no_token: bool, has_file: bool, to_stdout: bool, json: bool, works: bool, ttl_s: float
+    *,
+    no_token: bool,
+    has_file: bool,
+    to_stdout: bool,
+    json: bool,
+    works: bool,
+    ttl_s: float,
+    waits_in_vain: bool,
 ) -> None:
     if no_token and has_file:
         raise click.UsageError("--no-token makes no file: it takes neither --output nor --force")
@@ -150,11 +163,22 @@ def _check_usage(
         raise click.UsageError("--output - and -o json both want stdout: name a file")
     if ttl_s > _LONGEST_TTL_S:
         raise click.UsageError("--ttl is at most a year: a token is to be used soon")
+    if waits_in_vain:
+        raise click.UsageError(
+            "--timeout is for --wait, which is not given; --ttl is how long the token is good"
+        )
 
 
 def _default_file() -> Path:
     directory = os.environ.get(_DIRECTORY_VARIABLE) or default_data_dir() / "config"
     return Path(directory) / (os.environ.get(_NAME_VARIABLE) or _NAME)
+
+
+def _is_below_data(file: Path) -> bool:
+    """Whether it is in our own directory, of which nobody has misspelled the path."""
+    with suppress(RuntimeError):  # a user without a home
+        return file.resolve().is_relative_to(default_data_dir().resolve())
+    return False
 
 
 async def _work(asked: _Asked, teller: Teller) -> tuple[Bootstrapped | None, Joined | None]:
@@ -166,30 +190,36 @@ async def _work(asked: _Asked, teller: Teller) -> tuple[Bootstrapped | None, Joi
             wanted = BootstrapWanted(
                 endpoint=asked.endpoint,
                 file=asked.file,
+                makes_directory=asked.makes_directory,
                 ttl_s=asked.ttl_s,
                 auto_approve=asked.auto_approve,
                 force=asked.force,
             )
-            made = await bootstrap(api, wanted, SystemClock(), teller)
-            _show(asked, made, teller)
+            made = await bootstrap(api, wanted, SystemClock(), teller, show=_to_stdout)
+            _tell(asked, made, teller)
         if asked.node:
             teller.say(f"waiting for node {asked.node}; Ctrl-C ends the wait, and changes nothing")
             joined = await Approver(
                 api,
                 teller,
+                SystemClock(),
                 node=asked.node,
                 server=asked.endpoint.server,
                 token_id=made.file.token.id if made is not None else "",
+                token_ends=made.expires if made is not None else "",
             ).run(within_s=asked.timeout_s)
     return made, joined
 
 
-def _show(asked: _Asked, made: Bootstrapped, teller: Teller) -> None:
+def _to_stdout(file: bytes) -> None:
+    click.echo(file, nl=False)
+
+
+def _tell(asked: _Asked, made: Bootstrapped, teller: Teller) -> None:
     """What there is now, and what to do with it."""
     token = f"token {made.file.token.id}"
     until = f"good until {made.expires}" if made.expires else "good for ever"
     if asked.file is None:
-        click.echo(made.file.content(), nl=False)
         name = _NAME
         teller.say(f"{token} made, {until}")
     else:

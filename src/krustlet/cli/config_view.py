@@ -13,10 +13,12 @@ from krustlet.cli.node_values import taints_text
 from krustlet.cli.resolution import Both, resolve
 from krustlet.cli.settings_command import SettingsCommand, config_of, source_of
 from krustlet.cli.settings_options import settings_options
+from krustlet.cli.settings_values import eviction_text
 from krustlet.cli.words import remark
 from krustlet.settings import KEYS, go_duration, kubelet_configuration, size_text
 
 _GAP: Final = "   "
+_EVICTION: Final = "evictionHard"
 _FROM: Final = {"default": "default", "file": "", "flag": "flag ", "environment": "environment "}
 
 
@@ -123,7 +125,7 @@ def _answer(ctx: click.Context, rows: list[Row]) -> dict[str, Any]:
 def _table(rows: list[Row]) -> str:
     cells = [
         ("KEY", "FROM", "VALUE"),
-        *((row.key, _FROM[row.source] + row.where, _cell(row.value)) for row in rows),
+        *((row.key, _FROM[row.source] + row.where, _cell(row)) for row in rows),
     ]
     keys, places = (max(len(row[column]) for row in cells) for column in (0, 1))
     return "\n".join(
@@ -131,17 +133,20 @@ def _table(rows: list[Row]) -> str:
     )
 
 
-def _cell(value: Any) -> str:
-    match value:
+def _cell(row: Row) -> str:
+    """As the option takes it."""
+    match row.value:
         case None:
             return "-"
-        case bool():
-            return str(value).lower()
-        case list():
-            return ",".join(map(str, value)) or "-"
-        case dict():
-            return ",".join(f"{key}={text}" for key, text in value.items()) or "-"
-    return str(value) or "-"
+        case bool() as is_so:
+            return str(is_so).lower()
+        case list() as words:
+            return ",".join(map(str, words)) or "-"
+        case dict() as signals if row.key == _EVICTION:
+            return eviction_text(signals) or "-"
+        case dict() as pairs:
+            return ",".join(f"{key}={text}" for key, text in pairs.items()) or "-"
+    return str(row.value) or "-"
 
 
 def _tell_of_no_effect(ctx: click.Context) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+from krustlet.base import did_you_mean
 from krustlet.cli.interrupts import leaving_at_once
 
 _SENTENCE_LENGTH: Final = 200
@@ -38,6 +39,26 @@ class LazyGroup(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click, but who is told that there is no such command hears which one is near.
+
+        Raises:
+            click.UsageError: there is no such command.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as exc:
+            if args[0].startswith("-") or not (advice := self.advice(args[0])):
+                raise
+            raise click.UsageError(f"{exc.format_message()} {advice}", ctx) from exc
+
+    def advice(self, word: str) -> str:
+        """A sentence for who has said `word`, which is no command; empty where there is none."""
+        question = did_you_mean(word, self._modules)
+        return question[:1].upper() + question[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Each command with a whole sentence, where click would cut it off at the line's end."""

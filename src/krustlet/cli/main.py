@@ -36,17 +36,10 @@ _TARGETS: Final = (".wasm", ".wat", ".yaml", ".yml", ".json")
 class _Commands(LazyGroup):
     """Knows what people mean who leave out `run`."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as exc:
-            if args[0].endswith(_TARGETS):
-                raise click.UsageError(
-                    f"{exc.format_message()} Did you mean 'krustlet run {args[0]}'?", ctx
-                ) from exc
-            raise
+    def advice(self, word: str) -> str:
+        if word.endswith(_TARGETS):
+            return f"Did you mean 'krustlet run {word}'?"
+        return super().advice(word)
 
 
 @click.group(

@@ -1,10 +1,9 @@
 """`krustlet node reset`: a node leaves its cluster, and nothing of it stays on its machine."""
 
 import asyncio
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ import click
 import msgspec
 
 from krustlet.admin import Drain, Drainer, LocalNode, is_ready
+from krustlet.base import KrustletError
 from krustlet.base.logs import set_up_logs
 from krustlet.cli.admin_options import ADMIN_CONTEXT, ADMIN_KUBECONFIG, Teller, admin_config
 from krustlet.cli.node_options import DATA_DIR
@@ -85,8 +85,8 @@ def command(
     krustlet node reset --local-only         on the machine, when the cluster is gone
 
     Its pods are evicted, as by kubectl drain, while the node runs; then it is to be stopped, and
-    its Node and its data go. Without NODE it is the one of the data directory. What is done stays
-    done: after an error, it can be called again.
+    its Node and its data go. Without NODE it is the one whose certificate is in the data directory.
+    What is done stays done: after an error, it can be called again.
     """
     set_up_logs("warning")
     if local_only and cluster_only:
@@ -98,7 +98,7 @@ def command(
     teller = Teller(aside=False)
     local = None if cluster_only else _local(data_dir, pod_logs_dir, teller)
     plan = _Plan(
-        node=node or _name_of(local),
+        node=node or _name_of(local, is_needed=not local_only),
         config=None if local_only else admin_config(kubeconfig, context),
         local=local,
         everything=everything,
@@ -125,14 +125,15 @@ def _local(data_dir: Path | None, pod_logs_dir: Path | None, teller: Teller) -> 
     )
 
 
-def _name_of(local: LocalNode | None) -> str:
-    """The node's whose directory it is; else it is called as the machine."""
-    if local is not None and (name := local.node()):
-        return name
-    try:
-        return NODE_NAME.convert(socket.gethostname(), None, None)
-    except click.BadParameter as exc:
-        raise click.UsageError(f"say which NODE: the hostname is none: {exc.message}") from exc
+def _name_of(local: LocalNode | None, *, is_needed: bool) -> str:
+    """The node's whose directory it is; never a guess, as another may be called so."""
+    name = local.node() if local is not None else ""
+    if is_needed and not name:
+        where = f", as nothing in {local.directory} does" if local is not None else ""
+        raise click.UsageError(
+            f"say which NODE is to go{where}: kubectl get nodes shows what they are called"
+        )
+    return name
 
 
 @asynccontextmanager
@@ -158,15 +159,36 @@ async def _look(plan: _Plan, teller: Teller) -> Node | None:
 
 async def _reset(plan: _Plan, known: Node | None, teller: Teller) -> None:
     async with _drainer(plan, teller) as drainer:
-        if drainer is not None and known is not None:
-            await drainer.drain(plan.drain, attended=_is_attended(plan.local, known))
-        if plan.local is not None:
-            await plan.local.until_stopped(within_s=plan.drain.within_s)
-        if drainer is not None:
-            await _delete(drainer, plan, teller)
-        if plan.local is not None:
-            grace_s = plan.drain.grace_s if plan.drain.grace_s is not None else DEFAULT_GRACE_S
-            await plan.local.clean(everything=plan.everything, grace_s=grace_s)
+        with _telling_if_cordoned(drainer, plan.node, teller):
+            await _take_away(drainer, plan, known, teller)
+
+
+@contextmanager
+def _telling_if_cordoned(drainer: Drainer | None, node: str, teller: Teller) -> Iterator[None]:
+    """Whoever ends the block too soon, as by Ctrl-C, hears what the node is left as."""
+    try:
+        yield
+    except (asyncio.CancelledError, KrustletError):
+        if drainer is not None and drainer.leaves_cordoned:
+            teller.warn(
+                f"node {node} is still there, and cordoned: it gets no new pods",
+                f"call this again, or let it have some: kubectl uncordon {node}",
+            )
+        raise
+
+
+async def _take_away(
+    drainer: Drainer | None, plan: _Plan, known: Node | None, teller: Teller
+) -> None:
+    if drainer is not None and known is not None:
+        await drainer.drain(plan.drain, attended=_is_attended(plan.local, known))
+    if plan.local is not None:
+        await plan.local.until_stopped(within_s=plan.drain.within_s)
+    if drainer is not None:
+        await _delete(drainer, plan, teller)
+    if plan.local is not None:
+        grace_s = plan.drain.grace_s if plan.drain.grace_s is not None else DEFAULT_GRACE_S
+        await plan.local.clean(everything=plan.everything, grace_s=grace_s)
 
 
 def _question(plan: _Plan, known: Node | None) -> str:

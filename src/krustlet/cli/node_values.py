@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.core import ParameterSource
 
+from krustlet.base import KrustletError
 from krustlet.objects import ObjectMeta, Pod, PodSpec, Taint, validate
 
 if TYPE_CHECKING:
@@ -118,14 +119,15 @@ class _NodeName(click.ParamType[str]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
-        name = str(value).strip().lower()
-        if problem := _problem(name=name):
-            self.fail(problem, param, ctx)
+        said = str(value).strip()
+        name = said.lower()
+        if _problem(name=name):
+            self.fail(_problem(name=said), param, ctx)  # in the words that were typed
         return name
 
 
 class _Labels(click.ParamType[dict[str, str]]):
-    """`key=value,key`: a key alone has the empty value."""
+    """`key=value,key`: a key alone has the empty value. Only what a node may give itself."""
 
     name = "key=value[,…]"
 
@@ -135,6 +137,13 @@ class _Labels(click.ParamType[dict[str, str]]):
         labels = pairs_of(value, param, ctx)
         if problem := _problem(labels=labels):
             self.fail(problem, param, ctx)
+        if labels:
+            from krustlet.node import check_labels  # here, as `--help` needs none of that room
+
+            try:
+                check_labels(labels)
+            except KrustletError as exc:
+                self.fail(in_full(exc), param, ctx)
         return labels
 
 
@@ -146,6 +155,11 @@ def pairs_of(
         return value
     pairs = (word.partition("=") for word in NAMES.convert(value, param, ctx))
     return {key.strip(): text.strip() for key, _, text in pairs if key.strip()}
+
+
+def in_full(exc: KrustletError) -> str:
+    """What went wrong and what to do about it, where there is one line for both."""
+    return f"{exc.message}; {exc.hint}" if exc.hint else exc.message
 
 
 def _problem(*, name: str = "a", labels: Mapping[str, str] | None = None) -> str:

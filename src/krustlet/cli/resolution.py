@@ -50,15 +50,15 @@ def resolve(ctx: click.Context, *, to_look_at: bool = False) -> Both:
 
     Raises:
         click.UsageError: they do not go together.
-        KrustletError: something is missing, not as safe as it must be, or not for a node to say.
+        KrustletError: something is missing, or not as safe as it must be.
     """
     given = ctx.params
     data = (given["data_dir"] or default_data_dir()).absolute()
     host = given["hostname"] or socket.gethostname()
     certificate = _certificate(ctx, data)
     kubeconfig, bootstrap_file = _credentials(ctx, data, to_look_at=to_look_at)
-    if not to_look_at:
-        _refuse_what_no_node_may(ctx, certificate)
+    if certificate is not None and not to_look_at:
+        refuse_exposed_key(certificate[1])
     cluster = ClusterSettings(
         kubeconfig=kubeconfig,
         bootstrap_file=bootstrap_file,
@@ -125,14 +125,6 @@ def _certificate(ctx: click.Context, data: Path) -> tuple[Path, Path] | None:
                 ctx,
             )
     return default_certificate(data)
-
-
-def _refuse_what_no_node_may(ctx: click.Context, certificate: tuple[Path, Path] | None) -> None:
-    from krustlet.node import check_labels  # here: only a node itself needs all of that room
-
-    if certificate is not None:
-        refuse_exposed_key(certificate[1])
-    check_labels(ctx.params["labels"])
 
 
 def _name_from(hostname: str) -> str:

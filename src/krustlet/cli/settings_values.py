@@ -10,7 +10,7 @@ import click
 
 from krustlet.base import KrustletError
 from krustlet.base.logs import LEVELS
-from krustlet.cli.node_values import Option, pairs_of
+from krustlet.cli.node_values import Option, in_full, pairs_of
 from krustlet.objects import Quantity
 from krustlet.settings import DEFAULT_EVICTION_HARD, seconds_of
 
@@ -111,7 +111,7 @@ class _Reserved(click.ParamType[dict[str, Quantity]]):
             try:
                 reserved(amounts)
             except KrustletError as exc:
-                self.fail(_in_full(exc), param, ctx)
+                self.fail(in_full(exc), param, ctx)
         return amounts
 
 
@@ -130,7 +130,7 @@ class _Eviction(click.ParamType[dict[str, str]]):
             try:
                 thresholds(signals)
             except KrustletError as exc:
-                self.fail(_in_full(exc), param, ctx)
+                self.fail(in_full(exc), param, ctx)
         return signals
 
     def _read(
@@ -143,10 +143,6 @@ class _Eviction(click.ParamType[dict[str, str]]):
                 self.fail(f"{word!r} is no threshold; write memory.available<100Mi", param, ctx)
             signals[match[1]] = match[2]
         return signals
-
-
-def _in_full(exc: KrustletError) -> str:
-    return f"{exc.message}; {exc.hint}" if exc.hint else exc.message
 
 
 class LogLevelOption(Option):

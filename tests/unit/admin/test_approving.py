@@ -17,7 +17,7 @@ from krustlet.objects import (
     SigningRequestCondition,
     SigningRequestStatus,
 )
-from tests.support.virtual_time import in_virtual_time
+from tests.support.virtual_time import LoopClock, in_virtual_time
 from tests.unit.admin import requests as made
 from tests.unit.admin.fakes import Listener, MemoryApi
 from tests.unit.admin.requests import ADDRESS, NODE, TOKEN_ID, ip
@@ -30,10 +30,18 @@ SETTLED_S = 11.0  # past the time in which a node asks for a serving certificate
 class Admin:
     """Waits for the node in the background."""
 
-    def __init__(self, api: MemoryApi, *, token_id: str = TOKEN_ID) -> None:
+    def __init__(self, api: MemoryApi, *, token_ends: str = "") -> None:
         self.api = api
         self.voice = Listener()
-        approver = Approver(api, self.voice, node=NODE, server=SERVER, token_id=token_id)
+        approver = Approver(
+            api,
+            self.voice,
+            LoopClock(),
+            node=NODE,
+            server=SERVER,
+            token_id=TOKEN_ID,
+            token_ends=token_ends,
+        )
         self.task = asyncio.create_task(approver.run(within_s=A_WHILE_S))
 
     async def joined(self) -> Joined:
@@ -278,14 +286,16 @@ def test_who_may_not_do_this_hears_of_it(call: str) -> None:
 @pytest.mark.parametrize(
     ("requests", "node", "words"),
     [
-        pytest.param([], None, "has not asked for a certificate", id="nothing"),
+        pytest.param([], None, "joined.*: it has not asked for a certificate", id="nothing"),
         pytest.param(
-            [made.client(username="somebody")], None, "somebody asks for it", id="left-alone"
+            [made.client(username="somebody")],
+            None,
+            "joined.*: client request wasm-1 is left alone: somebody asks for it",
+            id="left-alone",
         ),
-        pytest.param([made.client()], None, "nobody signs it", id="unsigned"),
-        pytest.param([], made.node(ready=False), "not ready: kubelet says so", id="not-ready"),
+        pytest.param([made.client()], None, "joined.*nobody signs it", id="unsigned"),
         pytest.param(
-            [made.serving(names=[ip("10.9.9.9")])], made.node(), "10.9.9.9", id="serving-left-alone"
+            [], made.node(ready=False), "joined.*: it is not ready: kubelet says so", id="not-ready"
         ),
     ],
 )
@@ -298,8 +308,69 @@ def test_in_the_end_it_tells_what_is_missing(requests: Any, node: Any, words: st
         async with waiting(api) as admin:
             for request in requests:
                 api.put(SIGNING_REQUESTS, request)
-            with pytest.raises(NotJoined, match=f"wasm-1 has not joined within 600 s.*{words}"):
+            with pytest.raises(NotJoined, match=f"wasm-1 has not {words}") as refused:
                 await admin.joined()
+        assert "within 600 s" in refused.value.message
+
+    case()
+
+
+@in_virtual_time
+async def test_a_node_that_is_ready_is_not_said_to_have_stayed_away() -> None:
+    api = MemoryApi()
+    api.put(NODES, made.node())
+    async with waiting(api) as admin:
+        api.put(SIGNING_REQUESTS, made.serving(names=[ip("10.9.9.9")]))
+        with pytest.raises(NotJoined) as refused:
+            await admin.joined()
+    assert "wasm-1 is ready, but has got no serving certificate within" in refused.value.message
+    assert "serving request wasm-1-tls is left alone" in refused.value.message
+    assert "kubectl certificate approve wasm-1-tls" in refused.value.hint
+
+
+@in_virtual_time
+async def test_a_node_that_had_no_time_to_ask_for_a_serving_certificate_is_ready_too() -> None:
+    api = MemoryApi()
+    async with waiting(api) as admin:
+        await asyncio.sleep(A_WHILE_S - 5)
+        api.put(NODES, made.node())
+        with pytest.raises(NotJoined, match=r"wasm-1 is ready, .*: it has not asked for one yet"):
+            await admin.joined()
+
+
+@in_virtual_time
+async def test_another_node_s_request_is_not_what_keeps_this_one() -> None:
+    api = MemoryApi()
+    async with waiting(api) as admin:
+        theirs = made.pem(common_names=["system:node:other"])
+        api.put(SIGNING_REQUESTS, made.client(name="theirs", request=theirs))
+        with pytest.raises(NotJoined) as refused:
+            await admin.joined()
+    assert refused.value.message.endswith(": it has not asked for a certificate")
+    assert "meant, and called otherwise: client request theirs" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("ends", "asks", "is_named"),
+    [
+        pytest.param("2026-01-01T00:05:00Z", False, True, id="before-it-asked"),
+        pytest.param("2026-01-01T00:05:00Z", True, True, id="before-it-was-signed"),
+        pytest.param("2026-01-01T01:00:00Z", False, False, id="not-yet"),
+        pytest.param("", False, False, id="never"),
+    ],
+)
+def test_a_token_that_ends_meanwhile_is_named(ends: str, asks: bool, is_named: bool) -> None:
+    @in_virtual_time
+    async def case() -> None:
+        api = MemoryApi()
+        async with waiting(api, token_ends=ends) as admin:
+            if asks:
+                api.put(SIGNING_REQUESTS, made.client())
+            with pytest.raises(NotJoined) as refused:
+                await admin.joined()
+        told = f"and token {TOKEN_ID} ended at {ends}" in refused.value.message
+        assert told is is_named
+        assert ("make another" in refused.value.hint) is is_named
 
     case()
 

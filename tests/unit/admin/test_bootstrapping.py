@@ -1,5 +1,6 @@
 """A token, a file, and the rights to use them: all of it, or no token."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ TOKEN = BootstrapToken("abc123", "0123456789abcdef")
 HOUR_S = 3600.0
 
 
+def show_nobody(_: bytes) -> None:
+    raise AssertionError("the file is kept, and not shown")
+
+
 def wanted(file: Path | None, **others: Any) -> BootstrapWanted:
     return BootstrapWanted(**{"endpoint": ENDPOINT, "file": file, "ttl_s": HOUR_S, **others})
 
@@ -54,7 +59,8 @@ def bindings(api: MemoryApi) -> dict[str, ClusterRoleBinding]:
 @in_virtual_time
 async def _test_file(tmp_path: Path) -> None:
     api, file = MemoryApi(), tmp_path / "config" / "bootstrap.conf"
-    done = await bootstrap(api, wanted(file), LoopClock(), Listener())
+    new = wanted(file, makes_directory=True)
+    done = await bootstrap(api, new, LoopClock(), Listener(), show=show_nobody)
     (secret,) = tokens(api)
     token = done.file.token
     assert secret.metadata.name == f"bootstrap-token-{token.id}"
@@ -138,7 +144,8 @@ class Case:
         self.file = directory / "bootstrap.conf"
 
     async def bootstrap(self, **others: Any) -> Any:
-        return await bootstrap(self.api, wanted(self.file, **others), LoopClock(), self.voice)
+        all_of_it = wanted(self.file, **others)
+        return await bootstrap(self.api, all_of_it, LoopClock(), self.voice, show=show_nobody)
 
 
 def run(case: Any, tmp_path: Path) -> None:
@@ -225,8 +232,70 @@ def test_no_token_is_left_if_there_can_be_no_file(tmp_path: Path) -> None:
         (tmp_path / "plain").write_text("")
         it.file = tmp_path / "plain" / "bootstrap.conf"
         with pytest.raises(FileUnwritable, match="plain"):
-            await it.bootstrap(force=True)
+            await it.bootstrap(force=True, makes_directory=True)
         assert tokens(it.api) == []
+
+    run(case, tmp_path)
+
+
+def test_no_token_is_left_if_nobody_is_shown_the_file(tmp_path: Path) -> None:
+    async def case(it: Case) -> None:
+        shown: list[bytes] = []
+
+        def show(file: bytes) -> None:
+            shown.append(file)
+            if len(shown) == 1:
+                raise BrokenPipeError
+
+        nowhere = wanted(None)
+        with pytest.raises(BrokenPipeError):
+            await bootstrap(it.api, nowhere, LoopClock(), it.voice, show=show)
+        assert tokens(it.api) == []
+        made = await bootstrap(it.api, nowhere, LoopClock(), it.voice, show=show)
+        assert shown[1] == made.file.content()
+        assert len(tokens(it.api)) == 1
+
+    run(case, tmp_path)
+
+
+def test_a_directory_that_nobody_asked_for_is_not_made(tmp_path: Path) -> None:
+    async def case(it: Case) -> None:
+        it.file = tmp_path / "typo" / "dir" / "bootstrap.conf"
+        with pytest.raises(FileUnwritable, match=r"there is no directory .*/typo/dir"):
+            await it.bootstrap()
+        assert it.api.objects == {}
+        assert not (tmp_path / "typo").exists()
+
+    run(case, tmp_path)
+
+
+def test_a_file_that_others_can_read_is_for_its_owner_alone_once_it_is_used_again(
+    tmp_path: Path,
+) -> None:
+    async def case(it: Case) -> None:
+        first = await it.bootstrap()
+        assert not (await it.bootstrap()).is_new
+        assert it.voice.warned == []
+        it.file.chmod(0o644)
+        assert (await it.bootstrap()).file == first.file
+        assert stat.S_IMODE(it.file.stat().st_mode) == 0o600
+        (warning,) = it.voice.warned
+        assert "could be read by others" in warning
+        assert "for its owner alone now" in warning
+
+    run(case, tmp_path)
+
+
+def test_a_file_of_somebody_else_is_left_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def case(it: Case) -> None:
+        await it.bootstrap()
+        it.file.chmod(0o644)
+        monkeypatch.setattr(os, "geteuid", lambda: it.file.stat().st_uid + 1)
+        await it.bootstrap()
+        assert stat.S_IMODE(it.file.stat().st_mode) == 0o644
+        assert "it is another user's" in it.voice.warned[0]
 
     run(case, tmp_path)
 
@@ -242,7 +311,7 @@ def test_a_token_that_cannot_be_taken_back_is_told(tmp_path: Path) -> None:
 
         it.api.on_call = forbid
         with pytest.raises(FileUnwritable):
-            await it.bootstrap(force=True)
+            await it.bootstrap(force=True, makes_directory=True)
         (warning,) = it.voice.warned
         assert "kubectl -n kube-system delete secret bootstrap-token-" in warning
 

@@ -181,6 +181,15 @@ def test_another_node_s_directory_is_not_touched(tmp_path: Path) -> None:
         case.local.check(NODE, None)
 
 
+def test_a_serving_certificate_tells_the_name_too(tmp_path: Path) -> None:
+    """There is no other where the node was given a kubeconfig."""
+    case = Case(tmp_path, *OF_A_NODE)
+    keep_certificate(case.directory, "system:node:wasm-2", Purpose.SERVING)
+    assert case.local.node() == "wasm-2"
+    with pytest.raises(NotOurs, match=r"that of node wasm-2, not of wasm-1"):
+        case.local.check(NODE, None)
+
+
 def test_where_the_directory_does_not_say_whose_it_is_the_machine_does(tmp_path: Path) -> None:
     case = Case(tmp_path, *OF_A_NODE)
     assert case.local.node() == ""
@@ -250,7 +259,7 @@ def of_machine(machine_id: str) -> Any:
     return msgspec.structs.replace(made.node(), status=NodeStatus(node_info=info))
 
 
-def keep_certificate(directory: Path, user: str) -> None:
+def keep_certificate(directory: Path, user: str, purpose: Purpose = Purpose.CLIENT) -> None:
     from datetime import UTC, datetime, timedelta
 
     from cryptography import x509
@@ -277,5 +286,5 @@ def keep_certificate(directory: Path, user: str) -> None:
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     store = Store(directory / "pki")
-    store.keep(Purpose.CLIENT, certificate.public_bytes(Encoding.PEM), private)
-    assert stat.S_IMODE(store.path(Purpose.CLIENT).stat().st_mode) == 0o600
+    store.keep(purpose, certificate.public_bytes(Encoding.PEM), private)
+    assert stat.S_IMODE(store.path(purpose).stat().st_mode) == 0o600

@@ -64,6 +64,17 @@ def test_no_other_names_are_taken(text: str) -> None:
         NODE_NAME.convert(text, None, None)
 
 
+def test_a_name_is_quoted_as_it_was_typed() -> None:
+    with pytest.raises(click.BadParameter, match="`WASM_5` cannot be a name"):
+        NODE_NAME.convert("WASM_5", None, None)
+
+
+def test_labels_that_no_node_may_give_itself_are_not_taken() -> None:
+    assert LABELS.convert("node.kubernetes.io/a=b", None, None) == {"node.kubernetes.io/a": "b"}
+    with pytest.raises(click.BadParameter, match=r"itself with node-role\.kubernetes\.io/a; "):
+        LABELS.convert("node-role.kubernetes.io/a=", None, None)
+
+
 def test_registries_are_hosts() -> None:
     text = "localhost:5000, reg.example.com,[::1]:5000,10.0.0.1"
     hosts = ("localhost:5000", "reg.example.com", "[::1]:5000", "10.0.0.1")

@@ -1,14 +1,12 @@
 """Where a node's settings come from, and which of them wins."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 import pytest
-import structlog
 from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
@@ -32,13 +30,6 @@ COMMANDS: list[click.Command] = [
     config_view.command,
 ]
 NO_SETTING = {"config", "help", "version", "output"}
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """What loads settings again sets the level of the log as well, for the whole process."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)
@@ -205,6 +196,11 @@ def test_the_level_of_the_log_may_come_from_the_original_s_variable(
     [
         ("\nmaxPods: many", "k.yaml line 2: maxPods: 'many' is not a whole number from 1 to 10000"),
         ("nodeLabels:\n  a: b c", "k.yaml line 1: nodeLabels: `b c` cannot be the value"),
+        (
+            "\nnodeLabels: {node-role.kubernetes.io/agent: ''}",
+            "k.yaml line 2: nodeLabels: a node may not label itself with "
+            "node-role.kubernetes.io/agent; within kubernetes.io",
+        ),
         ("evictionHard: {x: 1}", "k.yaml line 1: evictionHard: there is no eviction signal 'x'"),
         ("logLevel: loud", "k.yaml line 1: logLevel: 'loud' is not one of 'debug'"),
         ("clientCAFile: no.crt", "no.crt' does not exist"),
@@ -277,10 +273,18 @@ def test_a_node_s_key_is_its_own(directory: Path) -> None:
     assert cluster.certificate == (certificate, key)
 
 
-def test_a_node_may_not_take_labels_that_are_not_its_own() -> None:
-    args = ["--kubeconfig", "k.conf", "--node-labels", "node-role.kubernetes.io/agent="]
-    with pytest.raises(KrustletError, match=r"node-role\.kubernetes\.io/agent"):
-        resolve(node.command.make_context("node", args))
+@pytest.mark.parametrize("words", [["config", "view"], ["node"]], ids=" ".join)
+def test_labels_that_are_not_a_node_s_own_are_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    label = "node-role.kubernetes.io/agent="
+    result = CliRunner().invoke(krustlet, [*words, "--node-labels", label])
+    assert result.exit_code == 2
+    assert "'--node-labels': a node may not label itself with" in result.stderr
+    monkeypatch.setenv("NODE_LABELS", label)
+    result = CliRunner().invoke(krustlet, words)
+    assert result.exit_code == 2
+    assert "the environment's 'NODE_LABELS': a node may not" in result.stderr
 
 
 def test_joining_needs_a_bootstrap_file_and_says_who_makes_one() -> None:
@@ -345,6 +349,14 @@ def test_the_view_shows_each_key_in_order_and_tells_of_what_is_in_vain(directory
     assert "k.yaml:5: clusterDNS has no effect here" in result.stderr
 
 
+def test_what_the_view_shows_as_a_threshold_the_option_takes() -> None:
+    flags = ["--eviction-hard", "memory.available<1Gi,nodefs.available<5%"]
+    result = CliRunner().invoke(krustlet, ["config", "view", *flags])
+    rows = {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines()}
+    assert rows["evictionHard"] == flags[1]
+    assert view(*flags)["evictionHard"]["value"]["memory.available"] == "1Gi"
+
+
 def test_the_view_as_yaml_says_what_the_one_as_json_says(directory: Path) -> None:
     (directory / "k.yaml").write_text("maxPods: 9\n")
     args = ["config", "view", "--config", "k.yaml", "-o"]
@@ -369,6 +381,27 @@ def test_what_is_no_command_below_is_a_clear_error() -> None:
     result = CliRunner().invoke(krustlet, ["node", "bogus"])
     assert result.exit_code == 2
     assert "No such command 'bogus'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["bootstap"], "Did you mean `bootstrap`?"),
+        (["node", "rest"], "Did you mean `reset`?"),
+        (["config", "veiw"], "Did you mean `view`?"),
+        (["node.yaml"], "Did you mean 'krustlet run node.yaml'?"),
+    ],
+)
+def test_what_is_nearly_a_command_is_told_which(words: list[str], advice: str) -> None:
+    result = CliRunner().invoke(krustlet, words)
+    assert result.exit_code == 2
+    assert f"No such command '{words[-1]}'. {advice}" in result.stderr
+
+
+def test_an_option_that_is_none_is_not_taken_for_a_command() -> None:
+    result = CliRunner().invoke(krustlet, ["--version-of-mine"])
+    assert result.exit_code == 2
+    assert "command" not in result.stderr.splitlines()[-1].lower()
 
 
 def test_options_before_a_command_below_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
