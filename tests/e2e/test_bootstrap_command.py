@@ -25,7 +25,7 @@ from krustlet.objects import (
     SigningRequestSpec,
 )
 from tests.support.cluster import Cluster
-from tests.support.command import Command, Result
+from tests.support.command import KRUSTLET, Command, Result
 from tests.support.controlplane import Programs
 from tests.support.krustlet_node import Launch, krustlet_node_to_be
 from tests.support.until import until
@@ -170,6 +170,22 @@ def test_stdout_has_the_file_and_nothing_else(admin: Admin, tmp_path: Path) -> N
     assert not SECRET.search(done.stderr)
 
 
+@pytest.mark.parametrize("where", [">&-", ">/dev/full"])
+def test_no_token_is_left_where_the_file_cannot_be_shown(admin: Admin, where: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"$K bootstrap --output - {where}"],
+        capture_output=True,
+        text=True,
+        env=admin.command.environment({"K": " ".join(KRUSTLET), "KUBECONFIG": admin.kubeconfig}),
+        timeout=WITHIN_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "error: cannot write to stdout" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert admin.tokens() == []
+
+
 def test_an_address_that_leads_nowhere_else_is_told(admin: Admin) -> None:
     assert "leads each machine to itself" in admin.bootstrap().stderr
     there = admin.bootstrap("--force", "--server", "https://10.1.2.3:6443")
@@ -254,6 +270,12 @@ def test_an_end_of_patience_tells_what_is_missing(admin: Admin) -> None:
     assert "--node-name wasm-4" in done.stderr
 
 
+def test_a_token_that_ended_is_named(admin: Admin) -> None:
+    done = admin.bootstrap("--ttl", "1s", "--wait", "wasm-4", "--timeout", "2s")
+    assert done.code == 1
+    assert re.search(r"has not asked for a certificate, and token \w{6} ended at", done.stderr)
+
+
 def test_waiting_needs_no_new_token(admin: Admin) -> None:
     done = admin.bootstrap("--no-token", "--wait", "wasm-4", "--timeout", "1s")
     assert done.code == 1
@@ -324,6 +346,17 @@ def test_no_token_is_left_where_there_can_be_no_file(admin: Admin, tmp_path: Pat
     assert admin.tokens() == []
 
 
+def test_a_directory_is_made_in_our_own_alone(admin: Admin, tmp_path: Path) -> None:
+    done = admin.bootstrap("--output", tmp_path / "typo" / "b.conf")
+    assert done.code == 1
+    assert f"there is no directory {tmp_path / 'typo'}" in done.stderr
+    assert not (tmp_path / "typo").exists()
+    assert admin.tokens() == []
+    file = admin.command.data / "more" / "b.conf"
+    assert admin.bootstrap("--output", file).code == 0
+    assert file.exists()
+
+
 def test_an_api_server_that_is_not_there_is_told(admin: Admin, tmp_path: Path) -> None:
     file = tmp_path / "away.conf"
     file.write_text(
@@ -355,6 +388,7 @@ def test_without_a_kubeconfig_it_says_which(admin: Admin, tmp_path: Path) -> Non
         (["--output", "json"], "-o"),
         (["--output", "-", "-o", "json"], "stdout"),
         (["--no-token"], "nothing to do"),
+        (["--timeout", "5s"], "--timeout is for --wait"),
         (["--no-token", "--force", "--wait", "a"], "--force"),
     ],
 )

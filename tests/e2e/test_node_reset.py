@@ -1,5 +1,6 @@
 """`krustlet node reset`: a node leaves its cluster, and nothing of it stays on its machine."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -162,6 +163,22 @@ def test_a_node_that_nobody_stops_keeps_its_data(leaving: KrustletNode, admin: A
     assert "still in use by a krustlet node after 2 s" in done.stderr
     assert leaving.is_ready()
     assert (leaving.data / "supervisor").exists()
+
+
+def test_who_ends_it_hears_that_the_node_is_cordoned(leaving: KrustletNode, admin: Admin) -> None:
+    with admin.resetting("--yes") as process:
+        assert process.stdout is not None
+        said = next(line for line in process.stdout if "now stop" in line or not line)
+        assert said
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=WITHIN_S)
+    assert process.returncode == 130
+    assert "kubectl uncordon leaving" in err
+    assert leaving.object()["spec"]["unschedulable"] is True
+    again = admin.reset("--yes", "--timeout", "1s")
+    assert again.code == 1
+    assert "cordoned" not in again.stdout
+    assert "kubectl uncordon leaving" in again.stderr
 
 
 def test_without_a_cluster_the_machine_can_be_cleaned(

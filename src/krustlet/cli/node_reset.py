@@ -129,9 +129,9 @@ def _name_of(local: LocalNode | None, *, is_needed: bool) -> str:
     """The node's whose directory it is; never a guess, as another may be called so."""
     name = local.node() if local is not None else ""
     if is_needed and not name:
-        where = f", as nothing in {local.directory} does" if local is not None else ""
+        why = f"nothing in {local.directory} says whose it is; " if local is not None else ""
         raise click.UsageError(
-            f"say which NODE is to go{where}: kubectl get nodes shows what they are called"
+            f"{why}name the NODE that is to go: kubectl get nodes shows what there is"
         )
     return name
 

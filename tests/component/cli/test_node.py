@@ -39,7 +39,7 @@ def kubeconfig(tmp_path: Path) -> str:
             id="the-key-of-a-label",
         ),
         pytest.param(
-            ["--node-name", "Wasm_1"], ["'--node-name'", "`wasm_1` cannot be a name"], id="its-name"
+            ["--node-name", "Wasm_1"], ["'--node-name'", "`Wasm_1` cannot be a name"], id="its-name"
         ),
         pytest.param(
             ["--hostname", "my_host"], ["the hostname", "--node-name"], id="a-name-by-the-hostname"
