@@ -4,7 +4,6 @@ Owns its form, and keeping it. Leaves what makes the token good to `bootstrappin
 """
 
 import asyncio
-import base64
 import ipaddress
 import os
 import stat
@@ -18,7 +17,7 @@ from krustlet.admin.errors import FileInTheWay, FileUnwritable
 from krustlet.admin.ports import Voice
 from krustlet.admin.token import BootstrapToken
 from krustlet.base import make_private_directory, write_atomically
-from krustlet.kube import KubeConfig, KubeConfigError, load_kubeconfig
+from krustlet.kube import KubeConfig, KubeConfigError, kubeconfig_of, load_kubeconfig
 
 # As the original's script called them.
 _CLUSTER: Final = "kubernetes"
@@ -67,28 +66,13 @@ class BootstrapFile(msgspec.Struct, frozen=True):
 
     def content(self) -> bytes:
         """The file, as YAML."""
-        import yaml
-
-        endpoint = self.endpoint
-        cluster: dict[str, object] = {"server": endpoint.server}
-        if endpoint.ca is not None:
-            cluster["certificate-authority-data"] = base64.b64encode(endpoint.ca).decode()
-        if endpoint.insecure_skip_verify:
-            cluster["insecure-skip-tls-verify"] = True
-        if endpoint.tls_server_name:
-            cluster["tls-server-name"] = endpoint.tls_server_name
-        if endpoint.proxy_url:
-            cluster["proxy-url"] = endpoint.proxy_url
-        context = f"{_USER}@{_CLUSTER}"
-        file = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": _CLUSTER, "cluster": cluster}],
-            "users": [{"name": _USER, "user": {"token": self.token.text}}],
-            "contexts": [{"name": context, "context": {"cluster": _CLUSTER, "user": _USER}}],
-            "current-context": context,
-        }
-        return yaml.safe_dump(file, sort_keys=False).encode()
+        return kubeconfig_of(
+            self.endpoint,
+            {"token": self.token.text},
+            cluster_name=_CLUSTER,
+            user_name=_USER,
+            context=f"{_USER}@{_CLUSTER}",
+        )
 
 
 async def read(path: Path) -> BootstrapFile | None:

@@ -4,19 +4,18 @@ Owns its form: the cluster as the bootstrap file has it, the node as a file that
 reading it to `krustlet.kube`, and when to write it to `joining.py`.
 """
 
-import base64
 import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import structlog
 
 from krustlet.base import write_atomically
 from krustlet.certificates.errors import KubeConfigUnwritable
-from krustlet.kube import KubeConfig
+from krustlet.kube import KubeConfig, kubeconfig_of
 
 _NAME: Final = "krustlet"
 """Of cluster, user and context, as the original Krustlet named them."""
@@ -41,34 +40,13 @@ def write_kubeconfig(path: Path, *, cluster: KubeConfig, certificate: Path) -> N
     Raises:
         KubeConfigUnwritable: it cannot be kept; what was there stays.
     """
-    import yaml
-
     file = str(certificate.absolute())
-    content = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": _NAME, "cluster": _cluster(cluster)}],
-        "users": [{"name": _NAME, "user": {"client-certificate": file, "client-key": file}}],
-        "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME}}],
-        "current-context": _NAME,
-    }
+    user = {"client-certificate": file, "client-key": file}
+    content = kubeconfig_of(cluster, user, cluster_name=_NAME, user_name=_NAME, context=_NAME)
     try:
-        write_atomically(path, yaml.safe_dump(content, sort_keys=False).encode(), durable=True)
+        write_atomically(path, content, durable=True)
     except OSError as exc:
         raise KubeConfigUnwritable(path, exc.strerror or str(exc)) from exc
-
-
-def _cluster(cluster: KubeConfig) -> dict[str, Any]:
-    told: dict[str, Any] = {"server": cluster.server}
-    if cluster.ca is not None:
-        told["certificate-authority-data"] = base64.b64encode(cluster.ca).decode()
-    if cluster.insecure_skip_verify:
-        told["insecure-skip-tls-verify"] = True
-    if cluster.tls_server_name:
-        told["tls-server-name"] = cluster.tls_server_name
-    if cluster.proxy_url:
-        told["proxy-url"] = cluster.proxy_url
-    return told
 
 
 class _Named(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from krustlet.kube.errors import (
     UnreadableAnswer,
 )
 from krustlet.kube.kubeconfig import load_kubeconfig
+from krustlet.kube.kubeconfig_writing import kubeconfig_of
 from krustlet.kube.limiter import RateLimiter
 from krustlet.kube.reflector import Source, reflect
 from krustlet.kube.watch import WatchEvent, WatchType
@@ -67,6 +68,7 @@ __all__ = [
     "UnreadableAnswer",
     "WatchEvent",
     "WatchType",
+    "kubeconfig_of",
     "load_kubeconfig",
     "reflect",
 ]
