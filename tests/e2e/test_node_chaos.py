@@ -411,8 +411,8 @@ def test_a_kubeconfig_of_somebody_else_is_told_of(
     attempt: Attempt, cluster: Cluster, tmp_path: Path
 ) -> None:
     said = attempt.fails(kubeconfig=cluster.node_kubeconfig("another-node"))
-    assert "does not let this be node 'never-node'" in said
-    assert "must be system:node:never-node" in said
+    assert "is for 'system:node:another-node'" in said
+    assert "this node would be 'system:node:never-node'" in said
     other = Authority.create(tmp_path / "other", "kubernetes")
     elsewhere = write_kubeconfig(
         tmp_path / "elsewhere.kubeconfig",

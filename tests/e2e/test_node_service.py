@@ -13,7 +13,7 @@ import pytest
 from tests.support.children import reserved_port
 from tests.support.cluster import Cluster
 from tests.support.krustlet_node import KrustletNode, Launch, krustlet_node_to_be
-from tests.support.processes import status
+from tests.support.processes import is_alive, status
 from tests.support.service_manager import ListeningManager, listening
 from tests.support.until import until
 
@@ -176,10 +176,14 @@ def test_told_to_end_it_says_so_and_ends_well_however_often_it_is_told(
     service: KrustletNode, manager: ListeningManager, number: signal.Signals
 ) -> None:
     service.start()
-    for _ in range(3):
-        os.kill(service.pid, number)
-        time.sleep(0.01)
-    assert service.stop() == 0  # which is one more
+    pid = service.pid
+
+    def has_ended() -> bool:
+        os.kill(pid, number)
+        return not is_alive(pid)
+
+    until(has_ended, within_s=_WITHIN_S)
+    assert service.stop() == 0
     assert manager.heard("STOPPING")
     assert "node.stopped" in service.said()
     assert "Traceback" not in service.said()

@@ -64,6 +64,8 @@ def be_a_node(ctx: click.Context) -> int:
     manager = ServiceManager.from_environment()
     work = run_node(settings, cluster, load=loader(ctx), say=_say, manager=manager)
     asyncio.run(_until_told_to_stop(work))
+    for number in (*_ENDING, signal.SIGHUP):  # Python itself takes a moment to end, and ends well
+        signal.signal(number, signal.SIG_IGN)
     return 0
 
 
@@ -143,13 +145,16 @@ async def _until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
             asked.set()
             task.cancel()
 
+    def hear(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: that was it
+            loop.call_soon_threadsafe(stop)
+
+    # Not by `loop.add_signal_handler`: the loop takes these along when it is closed, and the
+    # process has yet to end.
     for number in _ENDING:
-        loop.add_signal_handler(number, stop)
+        signal.signal(number, hear)
     try:
         await task
     except asyncio.CancelledError:
         if not task.cancelled():
             raise
-    finally:
-        # The loop takes its handlers with it; the process ends in a moment, and well.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)

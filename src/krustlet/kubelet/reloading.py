@@ -181,7 +181,7 @@ def _hearing_of_hangups(then: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, lambda *_: None)  # not SIG_IGN, which every child would keep
 
 
 def _has_terminal() -> bool:

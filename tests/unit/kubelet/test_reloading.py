@@ -1,6 +1,7 @@
 """Settings read again while the node runs: what is put in force, what waits, what is refused."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,6 +121,15 @@ class Node:
             yield
         finally:
             task.cancel()
+
+
+@in_virtual_time
+async def test_when_it_has_ended_hang_ups_do_nothing_and_children_hear_of_them() -> None:
+    with Node().running():
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    signal.raise_signal(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN  # which a child would inherit
 
 
 @in_virtual_time
