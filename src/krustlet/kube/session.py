@@ -83,6 +83,9 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         assert self._http is not None
         await self._http.close()
+        # Connections are gone a turn or two after that; the loop may end before.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     async def reload(self) -> None:
         """Use the certificate files as they are now, for every request from now on.
