@@ -14,8 +14,10 @@ class DirectoryInUse(KrustletError):
 
 
 @contextmanager
-def only_user_of(directory: Path) -> Iterator[None]:
+def only_user_of(directory: Path) -> Iterator[int]:
     """Nobody else who asks so has the directory while the block runs, nor once this process dies.
+
+    Yields a descriptor of it.
 
     Raises:
         DirectoryInUse: somebody has.
@@ -29,7 +31,7 @@ def only_user_of(directory: Path) -> Iterator[None]:
             hint="end that one, or give this one a directory of its own",
         ) from exc
     try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

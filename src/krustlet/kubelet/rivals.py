@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -185,7 +185,7 @@ def only_node_called(name: str, *, server: str, directory: Path | None = None) -
     place = directory / "krustlet" / f"{name[:_SHOWN]}@{digest}"
     with ExitStack() as stack:
         try:
-            stack.enter_context(only_user_of(make_private_directory(place)))
+            stack.enter_context(_held(place))
         except OSError as exc:
             log.warning("node.rivals_unknown", node=name, reason=f"{exc.filename}: {exc.strerror}")
         except DirectoryInUse as exc:
@@ -194,6 +194,33 @@ def only_node_called(name: str, *, server: str, directory: Path | None = None) -
                 hint="end that one, or choose another --node-name",
             ) from exc
         yield
+
+
+@contextmanager
+def _held(place: Path) -> Iterator[None]:
+    """The directory is ours, and gone afterwards.
+
+    Raises:
+        DirectoryInUse: it is another's.
+        OSError: it cannot be made.
+    """
+    while True:
+        with only_user_of(make_private_directory(place)) as descriptor:
+            if not _is_at(place, descriptor):
+                continue  # who had it has just removed it, so another one may be made
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    place.rmdir()
+            return
+
+
+def _is_at(place: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(place.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _runtime_directory() -> Path | None:

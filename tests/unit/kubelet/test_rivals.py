@@ -255,6 +255,25 @@ def test_a_second_node_of_the_name_is_refused_until_the_first_is_gone(tmp_path: 
         pass
 
 
+def test_nothing_is_left_of_it_and_what_another_has_removed_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[bool] = []
+    truth = rivals._is_at
+
+    def removed_once(place: Path, descriptor: int) -> bool:
+        if not looks:
+            place.rmdir()
+        looks.append(truth(place, descriptor))
+        return looks[-1]
+
+    monkeypatch.setattr(rivals, "_is_at", removed_once)
+    with only_node_called("edge-1", server=SERVER, directory=tmp_path):
+        assert len(list((tmp_path / "krustlet").iterdir())) == 1
+    assert looks == [False, True]
+    assert list((tmp_path / "krustlet").iterdir()) == []
+
+
 def test_other_names_and_other_clusters_do_not_get_in_the_way(tmp_path: Path) -> None:
     with (
         only_node_called("edge-1", server=SERVER, directory=tmp_path),
