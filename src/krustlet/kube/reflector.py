@@ -6,7 +6,7 @@ Owns when to watch on, when to list again, and how long to wait. Leaves what has
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Final, Protocol, TypeVar
 
@@ -54,6 +54,10 @@ class Source(Protocol):
     ) -> AsyncGenerator[WatchEvent[T], None]: ...
 
 
+def _nothing(_: ApiError) -> bool:
+    return False
+
+
 async def reflect(
     source: Source,
     resource: Resource[O],
@@ -61,12 +65,16 @@ async def reflect(
     namespace: str = "",
     field_selector: str = "",
     label_selector: str = "",
+    ends_with: Callable[[ApiError], bool] = _nothing,
 ) -> AsyncGenerator[Change[O], None]:
     """`Listed` once, as soon as the server answers; then each object that is applied or removed.
 
     Nothing is missed for good: what happened while the server was away is told afterwards, as
     the difference. Where an object was replaced by another of its name, `Removed` comes first.
     It never ends, and no error of the server ends it; they are logged.
+
+    Args:
+        ends_with: says of an error whether it is to end this after all; it is raised then.
     """
     chosen = {
         "namespace": namespace,
@@ -94,10 +102,11 @@ async def reflect(
                     for change in mirror.note(event):
                         yield change
             pace.end()
-        except (Gone, UnreadableAnswer) as error:
-            version = ""
-            pace.fail(error)
         except ApiError as error:
+            if ends_with(error):
+                raise
+            if isinstance(error, Gone | UnreadableAnswer):
+                version = ""
             pace.fail(error)
         await asyncio.sleep(pace.rest_s())
 
