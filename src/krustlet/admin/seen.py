@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from krustlet.admin.progress import serving_of
 from krustlet.admin.verdict import Expected, is_from
-from krustlet.kube import Applied, Listed, Removed, Source, reflect
+from krustlet.kube import Applied, Listed, Removed, Source, reflect, reflect_one
 from krustlet.objects import NODES, SIGNING_REQUESTS, CertificateSigningRequest, Node
 
 
@@ -77,14 +77,7 @@ class Seen:
                 self.changed.set()
 
     async def _follow_node(self, source: Source) -> None:
-        only_it = f"metadata.name={self._name}"
-        async with aclosing(reflect(source, NODES, field_selector=only_it)) as changes:
-            async for change in changes:
-                match change:
-                    case Listed(objects=objects):
-                        self.node = objects[0] if objects else None
-                    case Applied(object=one):
-                        self.node = one
-                    case Removed():
-                        self.node = None
+        async with aclosing(reflect_one(source, NODES, self._name)) as nodes:
+            async for node in nodes:
+                self.node = node
                 self.changed.set()

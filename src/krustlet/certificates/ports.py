@@ -5,18 +5,9 @@ Errors are those of `krustlet.kube`.
 
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Protocol
 
-from krustlet.kube import (
-    ApiError,
-    Applied,
-    KubeClient,
-    Listed,
-    Removed,
-    Unauthorized,
-    reflect,
-)
+from krustlet.kube import ApiError, KubeClient, Unauthorized, reflect_one
 from krustlet.objects import SIGNING_REQUESTS, CertificateSigningRequest
 
 
@@ -55,22 +46,5 @@ class RequestsApi:
     async def get(self, name: str) -> CertificateSigningRequest:
         return await self._client.get(SIGNING_REQUESTS, name)
 
-    async def watch(self, name: str) -> AsyncGenerator[CertificateSigningRequest | None, None]:
-        changes = reflect(
-            self._client,
-            SIGNING_REQUESTS,
-            field_selector=f"metadata.name={name}",
-            ends_with=is_lasting,
-        )
-        async with aclosing(changes):
-            async for change in changes:
-                match change:
-                    case Listed(objects=objects):
-                        for request in objects:
-                            yield request
-                        if not objects:
-                            yield None
-                    case Applied(object=request):
-                        yield request
-                    case Removed():
-                        yield None
+    def watch(self, name: str) -> AsyncGenerator[CertificateSigningRequest | None, None]:
+        return reflect_one(self._client, SIGNING_REQUESTS, name, ends_with=is_lasting)

@@ -31,7 +31,7 @@ from krustlet.kube.errors import (
 from krustlet.kube.kubeconfig import load_kubeconfig
 from krustlet.kube.kubeconfig_writing import kubeconfig_of
 from krustlet.kube.limiter import RateLimiter
-from krustlet.kube.reflector import Source, reflect
+from krustlet.kube.reflector import Source, reflect, reflect_one
 from krustlet.kube.watch import WatchEvent, WatchType
 
 __all__ = [
@@ -71,4 +71,5 @@ __all__ = [
     "kubeconfig_of",
     "load_kubeconfig",
     "reflect",
+    "reflect_one",
 ]

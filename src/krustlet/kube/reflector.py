@@ -14,7 +14,7 @@ import structlog
 
 from krustlet.base import Backoff
 from krustlet.kube.answers import Listing
-from krustlet.kube.changes import Change, Mirror, O
+from krustlet.kube.changes import Applied, Change, Listed, Mirror, O, Removed
 from krustlet.kube.errors import ApiError, ApiUnavailable, Gone, UnreadableAnswer
 from krustlet.kube.watch import WatchEvent
 from krustlet.objects import Resource
@@ -109,6 +109,33 @@ async def reflect(
                 version = ""
             pace.fail(error)
         await asyncio.sleep(pace.rest_s())
+
+
+async def reflect_one(
+    source: Source,
+    resource: Resource[O],
+    name: str,
+    *,
+    ends_with: Callable[[ApiError], bool] = _nothing,
+) -> AsyncGenerator[O | None, None]:
+    """The object of that name as it is, then each change, for ever; None: it is not there, or gone.
+
+    Of a kind that is in no namespace.
+
+    Args:
+        ends_with: as `reflect`.
+    """
+    only_it = f"metadata.name={name}"
+    changes = reflect(source, resource, field_selector=only_it, ends_with=ends_with)
+    async with aclosing(changes):
+        async for change in changes:
+            match change:
+                case Listed(objects=objects):
+                    yield objects[0] if objects else None
+                case Applied(object=found):
+                    yield found
+                case Removed():
+                    yield None
 
 
 class _Pace:
