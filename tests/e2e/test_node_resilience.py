@@ -107,6 +107,7 @@ def _no_faults_stay(request: pytest.FixtureRequest) -> Iterator[None]:
     if "spoiled" in request.fixturenames:
         spoiled: Spoiled = request.getfixturevalue("spoiled")
         spoiled.proxy.be(Faults())
+        until(lambda: spoiled.proxy.is_watched("pods"), within_s=60)
         until(spoiled.node.is_ready, within_s=60)
 
 

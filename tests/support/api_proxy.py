@@ -102,7 +102,7 @@ class ApiProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="api-proxy")
         self._http: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
-        self._watches: set[asyncio.Transport] = set()
+        self._watches: dict[asyncio.Transport, str] = {}
 
     @classmethod
     @contextlib.contextmanager
@@ -158,6 +158,10 @@ class ApiProxy:
         """What has arrived about `resource` from the moment `since` on."""
         parts = (asked for asked in list(self.asked) if resource in asked.path.split("/"))
         return [asked for asked in parts if asked.at >= since]
+
+    def is_watched(self, resource: str) -> bool:
+        """Whether somebody is being told of what changes among `resource`."""
+        return any(path.rpartition("/")[2] == resource for path in list(self._watches.values()))
 
     # in the thread ----------------------------------------------------------------------------
 
@@ -256,13 +260,13 @@ class ApiProxy:
         if "watch" not in request.query or (transport := request.transport) is None:
             yield
             return
-        self._watches.add(transport)
+        self._watches[transport] = request.path
         if faults.watch_s is not None:
             self._loop.call_later(faults.watch_s, transport.abort)
         try:
             yield
         finally:
-            self._watches.discard(transport)
+            self._watches.pop(transport, None)
 
 
 def _cut(request: web.BaseRequest) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,14 @@ PROMPT_S: Final = 10.0
 
 Stand = Callable[[str], None]
 Starts = Callable[[], int]
+
+
+@pytest.fixture(autouse=True)
+def _every_process_ends() -> Iterator[None]:
+    """By itself, some time after its last answer: no test that comes next is to find it."""
+    before = children()
+    yield
+    until_not(lambda: set(children()).difference(before), within_s=PROMPT_S)
 
 
 @pytest.fixture
