@@ -79,14 +79,6 @@ class KubeClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.__aexit__()
 
-    async def reload(self) -> None:
-        """Use the client certificate's files as they are now: they have been rotated.
-
-        Raises:
-            KubeConfigError: they cannot be used; all stays as it is.
-        """
-        await self._session.reload()
-
     # reading ----------------------------------------------------------------------------------
 
     async def get(

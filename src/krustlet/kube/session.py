@@ -87,15 +87,6 @@ class Session:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    async def reload(self) -> None:
-        """Use the certificate files as they are now, for every request from now on.
-
-        Raises:
-            KubeConfigError: they cannot be used; all stays as it is.
-        """
-        if self._tls is not None:
-            await self._use(self._tls[0])
-
     async def exchange(self, call: Call) -> bytes:
         """The body of the answer.
 
@@ -221,15 +212,12 @@ class Session:
             if self._tls is not None and self._tls[0] is identity.certificate:
                 return self._tls[1]
             try:
-                return await self._use(identity.certificate)
+                made = await asyncio.to_thread(self._config.ssl_context, identity.certificate)
             except KubeConfigError as exc:
                 raise CredentialsUnavailable(exc.message, hint=exc.hint) from exc
-
-    async def _use(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
-        """Idle connections that were made otherwise are not used again, and soon closed."""
-        context = await asyncio.to_thread(self._config.ssl_context, certificate)
-        self._tls = certificate, context
-        return context
+            # Idle connections that were made otherwise are not used again, and soon closed.
+            self._tls = identity.certificate, made
+            return made
 
     async def _has_other(self, refused: Identity) -> bool:
         self._config.credentials.reject(refused)

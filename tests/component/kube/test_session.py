@@ -18,7 +18,6 @@ from krustlet.kube import (
     ClientCertificate,
     CredentialsUnavailable,
     KubeClient,
-    KubeConfigError,
     NotFound,
     PatchKind,
     TooManyRequests,
@@ -372,36 +371,40 @@ async def name_of_peer(request: web.Request) -> web.Response:
     return web.json_response({"metadata": {"name": names.get("commonName", "nobody")}})
 
 
-async def test_a_rotated_certificate_is_shown_once_we_are_told(
+class Rotated:
+    """Credentials that a test takes the first of `identities` away from."""
+
+    def __init__(self, *identities: Identity) -> None:
+        self.identities = list(identities)
+
+    async def identity(self) -> Identity:
+        return self.identities[0]
+
+    def reject(self, identity: Identity) -> None:
+        raise AssertionError(f"{identity} has been refused")
+
+
+async def test_a_rotated_certificate_is_shown_from_then_on(
     servers: Servers, authority: Authority, tmp_path: Path
 ) -> None:
-    current = tmp_path / "current.pem"
+    def of(path: Path) -> Identity:
+        return Identity("", ClientCertificate(path, path))
 
-    def rotate(user: str) -> None:
-        identity = authority.issue(user)
-        current.write_bytes(identity.certificate.read_bytes() + identity.key.read_bytes())
-
-    rotate("alice")
-    certificate = ClientCertificate(current, current)
-    config = a_config(
-        await servers.http(name_of_peer, server_tls(authority, "127.0.0.1")),
-        FixedCredentials(Identity("", certificate)),
-        ca=authority.certificate.read_bytes(),
-    )
+    paths = [tmp_path / user for user in ("alice", "bob")]
+    for path in paths:
+        issued = authority.issue(path.name)
+        path.write_bytes(issued.certificate.read_bytes() + issued.key.read_bytes())
+    (half := tmp_path / "half").write_text("half a certif")
+    credentials = Rotated(*map(of, paths), of(half))
+    url = await servers.http(name_of_peer, server_tls(authority, "127.0.0.1"))
+    config = a_config(url, credentials, ca=authority.certificate.read_bytes())
 
     async with KubeClient(config) as client:
-        seen = [(await get(client)).name]
-        rotate("bob")
-        seen.append((await get(client)).name)
-        await client.reload()
-        seen.append((await get(client)).name)
-
-        current.write_text("half a certif")
-        with pytest.raises(KubeConfigError, match="cannot be used"):
-            await client.reload()
-        seen.append((await get(client)).name)
-
-    assert seen == ["alice", "alice", "bob", "bob"]
+        for path in paths:
+            assert [(await get(client)).name for _ in range(2)] == [path.name, path.name]
+            credentials.identities.pop(0)
+        with pytest.raises(CredentialsUnavailable, match="cannot be used"):
+            await get(client)
 
 
 async def test_a_server_may_be_known_by_another_name(
