@@ -1,7 +1,7 @@
 """Connections to one API server: every call is answered, refused, or given up in time.
 
-Owns sockets, TLS, credentials on the wire, and trying again where that is safe. Leaves the meaning
-of paths and bodies to `client.py`, and the pace to `limiter.py`.
+Owns TLS, credentials on the wire, and trying again where that is safe. Leaves the meaning of paths
+and bodies to `client.py`, the pace to `limiter.py`, and the end of sockets to `sockets.py`.
 
 There is no limit on connections: each watch holds one, and no number of them may keep a request
 waiting.
@@ -9,7 +9,6 @@ waiting.
 
 import asyncio
 import os
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +32,7 @@ from krustlet.kube.errors import (
     Unauthorized,
     error_from_answer,
 )
+from krustlet.kube.sockets import Sockets
 
 # A connection idles no longer than the server lets it, or requests meet one that is being closed.
 # Source: k8s.io/apiserver pkg/server/secure_serving.go, `IdleTimeout`: 90 s.
@@ -42,11 +42,6 @@ _TRIES: Final = 5  # as long as the server says that it is busy
 _HEADERS_KEPT: Final = 32  # kinds of bodies, times a few tokens
 _SUCCESS: Final = range(200, 300)
 _BUSY: Final = (429, 503)  # with Retry-After: it has not begun with the request
-
-# A peer that vanished without a word is noticed after a minute of silence, and after half of one
-# where it owes us an acknowledgement.
-_PROBES: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-_UNACKNOWLEDGED_MS: Final = ("TCP_USER_TIMEOUT", 30_000)
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +62,15 @@ class Session:
         self._making_tls = asyncio.Lock()
         self._headers: dict[tuple[str, str], CIMultiDict[str]] = {}
         self._is_tls = config.server.startswith("https:")
+        self._sockets = Sockets()
 
     async def __aenter__(self) -> Self:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, limit_per_host=0, keepalive_timeout=_IDLE_S, socket_factory=_new_socket
+                limit=0,
+                limit_per_host=0,
+                keepalive_timeout=_IDLE_S,
+                socket_factory=self._sockets.new,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,  # nothing is compressed: we say that we do not want it
@@ -83,9 +82,7 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         assert self._http is not None
         await self._http.close()
-        # Connections are gone a turn or two after that; the loop may end before.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await self._sockets.until_closed()
 
     async def exchange(self, call: Call) -> bytes:
         """The body of the answer.
@@ -270,13 +267,3 @@ def _seconds_left(limit: asyncio.Timeout) -> float:
     ends = limit.when()
     assert ends is not None  # every call has one
     return ends - asyncio.get_running_loop().time()
-
-
-def _new_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    created = socket.socket(family, kind, protocol)
-    created.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (*_PROBES, _UNACKNOWLEDGED_MS):
-        if (option := getattr(socket, name, None)) is not None:  # not every system has them all
-            created.setsockopt(socket.IPPROTO_TCP, option, value)
-    return created

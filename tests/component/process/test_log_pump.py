@@ -149,6 +149,9 @@ async def test_the_last_words_are_written_though_the_supervisor_is_dead(
 
 
 async def test_a_pump_holds_nothing_of_the_supervisors(supervised: Supervised) -> None:
+    until(
+        lambda: "anon_inode:[eventpoll]" in descriptors(supervised.pump).values(), within_s=LIMIT_S
+    )
     found = descriptors(supervised.pump)
     assert sorted(found)[:3] == [0, 1, 2]
     assert sorted(link.split(":")[0] for n, link in found.items() if n > 2) == [
