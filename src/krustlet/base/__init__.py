@@ -1,4 +1,4 @@
-"""The ground: errors, time, back-off, files and logs. Knows no Kubernetes words."""
+"""The ground: errors, time, back-off, files, logs and sockets. Knows no Kubernetes words."""
 
 from krustlet.base.backoff import Backoff
 from krustlet.base.clock import Clock, Instant, SystemClock

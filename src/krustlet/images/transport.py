@@ -24,6 +24,7 @@ from yarl import URL
 
 from krustlet import __version__
 from krustlet.base import KrustletError
+from krustlet.base.sockets import Sockets
 from krustlet.images.errors import RegistryAnswerInvalid, RegistryUnavailable, RegistryUntrusted
 from krustlet.images.trust import RegistrySettings, Trust, host_of, is_loopback
 
@@ -100,11 +101,16 @@ class Transport:
         self._trust = Trust(settings)
         self._plain: set[str] = set()
         self._session: aiohttp.ClientSession | None = None
+        self._sockets = Sockets()
 
     async def __aenter__(self) -> Self:
         settings = self._settings
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS_PER_HOST),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                limit_per_host=_CONNECTIONS_PER_HOST,
+                socket_factory=self._sockets.new,
+            ),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=settings.connect_s, sock_read=settings.stall_s
             ),
@@ -118,6 +124,7 @@ class Transport:
     async def __aexit__(self, *_: object) -> None:
         if self._session is not None:
             await self._session.close()
+            await self._sockets.until_closed()
 
     @contextlib.asynccontextmanager
     async def request(

@@ -1,7 +1,7 @@
 """Connections to one API server: every call is answered, refused, or given up in time.
 
 Owns TLS, credentials on the wire, and trying again where that is safe. Leaves the meaning of paths
-and bodies to `client.py`, the pace to `limiter.py`, and the end of sockets to `sockets.py`.
+and bodies to `client.py`, the pace to `limiter.py`, and the end of sockets to `base.sockets`.
 
 There is no limit on connections: each watch holds one, and no number of them may keep a request
 waiting.
@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from krustlet import __version__
+from krustlet.base.sockets import Sockets
 from krustlet.kube.calls import JSON, Call
 from krustlet.kube.config import KubeConfig
 from krustlet.kube.credentials import ClientCertificate, Identity
@@ -32,7 +33,6 @@ from krustlet.kube.errors import (
     Unauthorized,
     error_from_answer,
 )
-from krustlet.kube.sockets import Sockets
 
 # A connection idles no longer than the server lets it, or requests meet one that is being closed.
 # Source: k8s.io/apiserver pkg/server/secure_serving.go, `IdleTimeout`: 90 s.

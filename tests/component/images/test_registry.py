@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from krustlet.images import (
     AccessDenied,
@@ -32,6 +33,7 @@ from krustlet.images import (
     Store,
     make_artifact,
 )
+from krustlet.images.transport import Transport
 from tests.component.images.fake_registry import (
     INDEX,
     MANIFEST,
@@ -42,6 +44,7 @@ from tests.component.images.fake_registry import (
     digest_of,
 )
 from tests.support.authority import Authority
+from tests.support.silent_peer import SilentPeer
 from tests.support.until import until
 
 MODULE = b"\0asm\1\0\0\0" * 50_000  # more than one piece
@@ -615,6 +618,19 @@ async def test_an_unknown_authority_is_not_trusted(node: Node, with_tls: FakeReg
 async def test_an_insecure_registry_needs_no_trust(node: Node, with_tls: FakeRegistry) -> None:
     await node.use(insecure=(with_tls.address,))
     assert (await node.pull(with_tls)).pulled
+
+
+async def test_nothing_is_open_any_more_though_a_registry_never_says_goodbye(
+    authority: Authority,
+) -> None:
+    with SilentPeer.listening(authority) as peer:
+        settings = RegistrySettings(insecure=(peer.address,))
+        async with Transport(settings) as transport:
+            beginning = asyncio.create_task(peer.begin())
+            async with transport.request("GET", URL(f"https://{peer.address}"), headers={}):
+                await beginning
+            assert peer.clients() == 1
+        assert peer.clients() == 0
 
 
 @pytest.mark.parametrize("of_the_host", [True, False])

@@ -28,7 +28,7 @@ from krustlet.kube.credentials import FixedCredentials, Identity, TokenFile
 from krustlet.objects import PODS, Pod
 from tests.component.kube.servers import Servers, a_config, a_status
 from tests.support.authority import Authority
-from tests.support.processes import descriptors
+from tests.support.silent_peer import SilentPeer
 
 A_POD = b'{"kind":"Pod","metadata":{"name":"web","uid":"u1"}}'
 
@@ -283,31 +283,16 @@ async def test_what_may_not_be_done_twice_is_not_sent_twice(servers: Servers) ->
 async def test_nothing_is_open_any_more_though_the_server_never_says_goodbye(
     authority: Authority,
 ) -> None:
-    """As a loaded one: it has sent a part of an answer, and is busy with something else."""
-    tls = server_tls(authority, "127.0.0.1")
-
-    def answer(listening: socket.socket) -> socket.socket:
-        spoken, _ = listening.accept()
-        connection = tls.wrap_socket(spoken, server_side=True)
-        connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
-        return connection
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
-        answering = asyncio.create_task(asyncio.to_thread(answer, listening))
-        config = a_config(url, ca=authority.certificate.read_bytes())
-        before = descriptors().keys()
+    told = b'{"type":"ADDED","object":%b}\n' % A_POD
+    with SilentPeer.listening(authority, told) as peer:
+        config = a_config(f"https://{peer.address}", ca=authority.certificate.read_bytes())
         async with KubeClient(config) as client:
-            watching = asyncio.create_task(anext(client.watch(PODS)))
-            connection = await answering
-            await asyncio.sleep(0.1)  # until it reads
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            assert len(descriptors().keys() - before) == 2
-        after = descriptors().keys()
-        with connection:
-            assert after - before == {connection.fileno()}
+            events = client.watch(PODS)
+            event, _ = await asyncio.gather(anext(events), peer.begin())
+            assert event.object.name == "web"
+            await events.aclose()
+            assert peer.clients() == 1
+        assert peer.clients() == 0
 
 
 # who we are --------------------------------------------------------------------------------------

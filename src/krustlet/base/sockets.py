@@ -1,12 +1,13 @@
-"""The sockets of one session: how a dead peer is noticed, and that none outlives the session."""
+"""The sockets of one HTTP client: how a dead peer is noticed, and that none outlives its client."""
 
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
-import aiohttp
+if TYPE_CHECKING:  # whoever has no HTTP client need not load one
+    import aiohttp
 
 # A peer that vanished without a word is noticed after a minute of silence, and after half of one
 # where it owes us an acknowledgement.
@@ -24,7 +25,7 @@ class Sockets:
         """Begin with none."""
         self._made: WeakSet[socket.socket] = WeakSet()
 
-    def new(self, address: aiohttp.AddrInfoType) -> socket.socket:
+    def new(self, address: "aiohttp.AddrInfoType") -> socket.socket:
         """One that may be connected to `address`.
 
         Raises:
