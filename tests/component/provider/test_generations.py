@@ -11,7 +11,7 @@ import pytest
 
 from krustlet.process import NotRunning, SupervisorUnavailable, spawn
 from krustlet.provider import ContainerEnded, ProcessRuntime, RuntimeEvent
-from tests.support.processes import descriptors, processes_of
+from tests.support.processes import descriptors, is_alive, processes_of
 from tests.support.script_provider import ScriptProvider, a_request
 from tests.support.supervised import LIMIT_S, settings
 from tests.support.until import until, until_not
@@ -142,7 +142,7 @@ async def test_an_idle_earlier_one_goes_at_once_and_a_dead_ones_socket_is_buried
     await old.start("b", SLEEPS)
     await old.runtime.close(stop_all=False)
     os.kill(idle, 9)
-    until_not(lambda: supervisors(directory), within_s=LIMIT_S)
+    until_not(lambda: is_alive(idle), within_s=LIMIT_S)  # nor does it listen any more
 
     new = await Node(directory, "two").open()
     assert (await new.end("b")).code == 137  # by its record
