@@ -10,6 +10,7 @@ import random
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -274,7 +275,7 @@ class Chaos:
     def _look_for_doubles(self) -> None:
         """Two processes of one container at the same time."""
         where: dict[str, str] = {}
-        for record in self.node.data.glob("pods/*/run/*/*/record"):
+        for record in self._records():
             with contextlib.suppress(OSError, IndexError):
                 line = record.read_bytes().split(b"\n")[0]
                 with contextlib.suppress(msgspec.MsgspecError):
@@ -288,6 +289,11 @@ class Chaos:
         for of, pids in runs.items():
             if len([pid for pid in pids if is_alive(pid)]) > 1:
                 self.doubles.append(Seen(of, f"runs as {sorted(pids)}"))
+
+    def _records(self) -> Iterator[Path]:
+        for runs in self.node.data.glob("pods/*/run"):
+            with contextlib.suppress(FileNotFoundError):  # its pod goes at this moment
+                yield from runs.glob("*/*/record")
 
     def wrong_logs(self) -> list[Seen]:
         """Runs that printed twice, or not all, into the log of a run."""
