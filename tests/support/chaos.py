@@ -259,7 +259,11 @@ class Chaos:
             for status in _statuses(pod)
             if "running" in status.get("state", {})
         }
-        there = [status(pid)["Name"] for pid in self.node.containers() if is_alive(pid)]
+        there = []
+        for pid in self.node.containers():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends right now
+                if is_alive(pid):
+                    there.append(status(pid)["Name"])
         found += [Seen(comm, "runs for nobody") for comm in there if comm not in told]
         found += [Seen(pod, "does not run") for comm, pod in told.items() if comm not in there]
         found += [Seen(comm, "runs twice") for comm in set(there) if there.count(comm) > 1]

@@ -24,6 +24,16 @@ def processes_of(directory: Path) -> list[int]:
     return sorted(found)
 
 
+def supervisors_of(directory: Path) -> list[int]:
+    """Those of `processes_of` that have begun a session of their own, as containers have not."""
+    found = []
+    for pid in processes_of(directory):
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+            if os.getsid(pid) == pid:
+                found.append(pid)
+    return found
+
+
 BACKGROUND: set[int] = set()
 """Children that many tests share: a control plane, a registry. Nobody's leftovers."""
 

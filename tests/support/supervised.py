@@ -1,7 +1,6 @@
 """A supervisor of a test's own, the containers it runs, and all that it tells of them."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -22,7 +21,7 @@ from krustlet.process.logfile import parse_entry
 from krustlet.process.messages import Execute
 from krustlet.process.session import ProcessSession
 from krustlet.process.walls import NO_WALLS, Walls
-from tests.support.processes import children, descriptors, processes_of
+from tests.support.processes import children, descriptors, processes_of, supervisors_of
 from tests.support.script_runner import Script
 from tests.support.toy_runner import Toy
 from tests.support.until import until, until_not
@@ -98,7 +97,7 @@ class Supervised:
     @property
     def pid(self) -> int:
         """Of the supervisor."""
-        return next(p for p in processes_of(self.directory) if os.getsid(p) == p)
+        return supervisors_of(self.directory)[0]
 
     @property
     def pump(self) -> int:

@@ -33,7 +33,7 @@ from krustlet.process.messages import (
 )
 from krustlet.process.spawn import only_one
 from tests.support.ordinary_user import UID
-from tests.support.processes import descriptors, processes_of
+from tests.support.processes import descriptors, processes_of, supervisors_of
 from tests.support.script_provider import a_kubelet, wait_for
 from tests.support.supervised import LIMIT_S, Supervised, settings
 from tests.support.until import until, until_not
@@ -105,7 +105,7 @@ async def test_kubelets_that_come_at_once_find_one_supervisor(tmp_path: Path) ->
         kubelets = [stack.enter_context(a_kubelet(tmp_path, ready=False)) for _ in range(4)]
         for kubelet in kubelets:
             wait_for(kubelet)
-        leaders = [pid for pid in processes_of(tmp_path) if os.getsid(pid) == pid]
+        leaders = supervisors_of(tmp_path)
     async with Supervised(tmp_path) as supervised:
         assert leaders == [supervised.pid]
 

@@ -13,7 +13,7 @@ import pytest
 from krustlet.base import KrustletError
 from krustlet.cgroups import Cgroups, Limits, detect
 from krustlet.provider import ContainerEnded, ContainerRequest, ProcessRuntime, RuntimeEvent
-from tests.support.processes import processes_of
+from tests.support.processes import processes_of, supervisors_of
 from tests.support.script_provider import ScriptProvider, a_request
 from tests.support.supervised import LIMIT_S, settings
 from tests.support.until import until, until_not
@@ -192,7 +192,7 @@ async def test_the_next_kubelet_knows_the_groups_and_sweeps_those_of_nobody(node
 
 async def test_a_supervisor_that_dies_leaves_groups_that_go(node: Node) -> None:
     await node.start("a", SLEEPS)
-    os.kill(next(p for p in processes_of(node.directory) if os.getsid(p) == p), 9)
+    os.kill(supervisors_of(node.directory)[0], 9)
     assert (await node.end("a")).code == 137
     await node.runtime.clean("a")
     await node.has_no_groups()

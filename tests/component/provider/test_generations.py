@@ -11,7 +11,7 @@ import pytest
 
 from krustlet.process import NotRunning, SupervisorUnavailable, spawn
 from krustlet.provider import ContainerEnded, ProcessRuntime, RuntimeEvent
-from tests.support.processes import descriptors, is_alive, processes_of
+from tests.support.processes import descriptors, is_alive, processes_of, supervisors_of
 from tests.support.script_provider import ScriptProvider, a_request
 from tests.support.supervised import LIMIT_S, settings
 from tests.support.until import until, until_not
@@ -47,10 +47,6 @@ class Node:
         return sorted(path.name for path in (self.directory / "supervisor").glob("*.sock"))
 
 
-def supervisors(directory: Path) -> list[int]:
-    return [pid for pid in processes_of(directory) if os.getsid(pid) == pid]
-
-
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
     before = descriptors()
@@ -70,7 +66,7 @@ async def test_what_an_earlier_one_runs_is_adopted_and_new_is_started_elsewhere(
     assert list(new.found) == ["a"]
     await new.start("b", SLEEPS)
     assert new.sockets() == ["one.sock", "two.sock"]
-    assert len(supervisors(directory)) == 2
+    assert len(supervisors_of(directory)) == 2
 
     request = a_request(directory, "x", "import os; os.write(1, b'in'); os._exit(3)")
     session = await new.runtime.execute(request, within="a", stdin=False, tty=False)
@@ -81,7 +77,7 @@ async def test_what_an_earlier_one_runs_is_adopted_and_new_is_started_elsewhere(
     new.runtime.stop("a", grace_s=0)
     assert (await new.end("a")).code in (137, 143)
     new.runtime.forget("a")
-    until(lambda: len(supervisors(directory)) == 1, within_s=LIMIT_S)  # it had no more to keep
+    until(lambda: len(supervisors_of(directory)) == 1, within_s=LIMIT_S)  # it had no more to keep
     assert new.ends("b") == []
     await new.runtime.close(stop_all=True)
 
@@ -111,14 +107,14 @@ async def test_an_earlier_protocol_is_enough_to_see_containers_to_their_ends(
     new.runtime.stop("a", grace_s=0)
     await new.end("a")
     new.runtime.forget("a")
-    until(lambda: len(supervisors(directory)) == 1, within_s=LIMIT_S)
+    until(lambda: len(supervisors_of(directory)) == 1, within_s=LIMIT_S)
     await new.runtime.close(stop_all=True)
 
 
 async def test_an_earlier_one_that_dies_is_told_of_and_the_other_goes_on(directory: Path) -> None:
     old = await Node(directory, "one").open()
     await old.start("a", SLEEPS)
-    (dies,) = supervisors(directory)
+    (dies,) = supervisors_of(directory)
     await old.runtime.close(stop_all=False)
     new = await Node(directory, "two").open()
     await new.start("b", SLEEPS)
@@ -138,7 +134,7 @@ async def test_an_idle_earlier_one_goes_at_once_and_a_dead_ones_socket_is_buried
     await old.start("a", "pass")
     await old.end("a")
     old.runtime.forget("a")
-    (idle,) = supervisors(directory)
+    (idle,) = supervisors_of(directory)
     await old.start("b", SLEEPS)
     await old.runtime.close(stop_all=False)
     os.kill(idle, 9)
@@ -153,10 +149,10 @@ async def test_an_idle_earlier_one_goes_at_once_and_a_dead_ones_socket_is_buried
 async def test_the_next_of_a_generation_is_the_same(directory: Path) -> None:
     first = await Node(directory, "one").open()
     await first.start("a", SLEEPS)
-    (pid,) = supervisors(directory)
+    (pid,) = supervisors_of(directory)
     await first.runtime.close(stop_all=False)
     second = await Node(directory, "one").open()
-    assert supervisors(directory) == [pid]
+    assert supervisors_of(directory) == [pid]
     await second.runtime.close(stop_all=True)
 
 

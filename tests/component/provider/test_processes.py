@@ -20,7 +20,14 @@ from krustlet.provider import (
     RuntimeEvent,
 )
 from tests.component.process.test_logs import WAITS_TO_GO_ON
-from tests.support.processes import children, descriptors, is_alive, processes_of, status
+from tests.support.processes import (
+    children,
+    descriptors,
+    is_alive,
+    processes_of,
+    status,
+    supervisors_of,
+)
 from tests.support.script_provider import ScriptProvider, a_kubelet, a_request, a_runtime
 from tests.support.supervised import LIMIT_S, settings
 from tests.support.until import until, until_not
@@ -53,7 +60,7 @@ class Opened:
         return [e for e in list(self.events) if isinstance(e, ContainerEnded) and e.id == id_]
 
     def supervisor(self) -> int:
-        return next(pid for pid in processes_of(self.directory) if os.getsid(pid) == pid)
+        return supervisors_of(self.directory)[0]
 
 
 @pytest.fixture
@@ -151,7 +158,7 @@ async def test_starts_at_once_after_a_loss_share_one_supervisor(opened: Opened) 
     os.kill(opened.supervisor(), signal.SIGKILL)
     await opened.end("a")
     await asyncio.gather(*(opened.start(f"c{number}", SLEEPS) for number in range(5)))
-    leaders = [pid for pid in processes_of(opened.directory) if os.getsid(pid) == pid]
+    leaders = supervisors_of(opened.directory)
     assert len(leaders) == 1
 
 
