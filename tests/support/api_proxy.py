@@ -196,11 +196,11 @@ class ApiProxy:
     async def _listen(self, identity: Identity) -> None:
         """At the port, with that certificate; connections that were open are so no more."""
         await self._stop_listening()
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(identity.certificate, identity.key)
         self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, *self._at, ssl_context=context, reuse_port=True)
+        site = web.TCPSite(
+            self._runner, *self._at, ssl_context=identity.server_context(), reuse_port=True
+        )
         await site.start()
         self._shown = identity
 

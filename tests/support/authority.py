@@ -5,6 +5,7 @@ Keys are on the curve P-256, as they are made in no time.
 
 import base64
 import ipaddress
+import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,12 @@ class Identity(msgspec.Struct, frozen=True):
 
     certificate: Path
     key: Path
+
+    def server_context(self) -> ssl.SSLContext:
+        """That of a server which shows it, and asks for no certificate."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
 
 
 class Authority:

@@ -34,9 +34,7 @@ class SilentPeer:
     @contextlib.contextmanager
     def listening(cls, authority: Authority, begins: bytes = b"{") -> "Iterator[SilentPeer]":
         """One whose certificate is `authority`'s, and whose answers begin so."""
-        identity = authority.issue("silent", hosts=[HOST])
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(identity.certificate, identity.key)
+        tls = authority.issue("silent", hosts=[HOST]).server_context()
         with socket.create_server((HOST, 0)) as listening:
             peer = cls(listening, tls, begins)
             try:

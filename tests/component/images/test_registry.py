@@ -589,10 +589,7 @@ async def test_fifty_who_ask_at_once_need_one_token_and_one_download(
 
 
 def serving(authority: Authority) -> ssl.SSLContext:
-    identity = authority.issue("registry", hosts=["127.0.0.1"])
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(identity.certificate, identity.key)
-    return context
+    return authority.issue("registry", hosts=["127.0.0.1"]).server_context()
 
 
 @pytest.fixture

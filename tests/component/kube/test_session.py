@@ -372,9 +372,8 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def server_tls(authority: Authority, *hosts: str) -> ssl.SSLContext:
-    identity = authority.issue("server", hosts=hosts)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.certificate)
-    context.load_cert_chain(identity.certificate, identity.key)
+    context = authority.issue("server", hosts=hosts).server_context()
+    context.load_verify_locations(authority.certificate)
     context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
