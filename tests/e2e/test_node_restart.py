@@ -98,7 +98,6 @@ def test_pods_run_on_without_the_api_server_and_statuses_arrive_after(
     cluster: Cluster, mortal: KrustletNode, bench: Bench, images: Images
 ) -> None:
     bench.apply(
-        # Not for long: the other programs of the control plane come back ever later, too.
         _a_pod_of(mortal, "ticks", images("ticks"), "100", "50", "3"),
         _a_pod_of(mortal, "sleep", images("sleep")),
     )

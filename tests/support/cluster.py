@@ -188,9 +188,17 @@ class Cluster:
         self._children.apiserver.stop(grace_s=0)
 
     def start_apiserver(self) -> None:
-        """The API server is ready again, with all it knew."""
+        """The API server is ready again, with all it knew.
+
+        The other programs start anew, if they ran: they tried again ever later while it was away,
+        and the next test would have to wait for them.
+        """
         self._children.apiserver.start()
         self._wait_for("/readyz")
+        for child in (self._children.controllers, self._children.scheduler):
+            if child.pid is not None:
+                child.stop(grace_s=_GRACE_S)
+                child.start()
 
     def log_tail(self, lines: int = 20) -> str:
         """The last words of each program."""
