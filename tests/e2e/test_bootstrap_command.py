@@ -28,11 +28,8 @@ from tests.support.cluster import Cluster
 from tests.support.command import KRUSTLET, Command, Result
 from tests.support.controlplane import Programs
 from tests.support.krustlet_node import Launch, krustlet_node_to_be
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
-pytestmark = pytest.mark.timeout(120)
-
-WITHIN_S: Final = 20.0
 ADDRESS: Final = "192.168.11.5"
 SECRET: Final = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 
@@ -177,7 +174,7 @@ def test_no_token_is_left_where_the_file_cannot_be_shown(admin: Admin, where: st
         capture_output=True,
         text=True,
         env=admin.command.environment({"K": " ".join(KRUSTLET), "KUBECONFIG": admin.kubeconfig}),
-        timeout=WITHIN_S,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 1
@@ -198,12 +195,12 @@ def test_an_address_that_leads_nowhere_else_is_told(admin: Admin) -> None:
 
 def test_a_machine_becomes_a_node_while_one_waits(admin: Admin, bare: Cluster) -> None:
     with admin.waiting("--wait", "wasm-1", "-o", "json", "--timeout", "30s") as process:
-        until(admin.file.exists, within_s=WITHIN_S)
+        until(admin.file.exists)
         ask(admin.file, client_wanted(node="wasm-1"))
-        until(lambda: admin.request("wasm-1")["status"].get("certificate"), within_s=WITHIN_S)
+        until(lambda: admin.request("wasm-1")["status"].get("certificate"))
         register(bare.node_kubeconfig("wasm-1"), "wasm-1")
         ask(bare.node_kubeconfig("wasm-1"), serving("wasm-1", ADDRESS))
-        out, err = process.communicate(timeout=WITHIN_S)
+        out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     said = json.loads(out)
     assert said["node"] == {
@@ -229,26 +226,26 @@ def test_one_terminal_waits_while_the_other_joins(
     flags = ("--hostname", "joins")
     to_be = krustlet_node_to_be(bare, tmp_path / "node", "joins", *flags, launch=launch)
     with to_be as node, admin.waiting("--wait", "joins", "--timeout", "60s") as process:
-        until(admin.file.exists, within_s=WITHIN_S)
+        until(admin.file.exists)
         node.start()
-        out, err = process.communicate(timeout=WITHIN_S)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err
         for name in ("client request joins", "serving request joins-tls"):
             assert f"{name} approved" in out
         assert "agent" in bare.kubectl("get", "node", "joins").stdout
-        until(lambda: "Issued" in bare.kubectl("get", "csr", "joins-tls").stdout, within_s=WITHIN_S)
+        until(lambda: "Issued" in bare.kubectl("get", "csr", "joins-tls").stdout)
 
 
 def test_what_is_not_in_order_is_left_alone(admin: Admin, bare: Cluster) -> None:
     with admin.waiting("--wait", "wasm-2", "--timeout", "30s") as process:
-        until(admin.file.exists, within_s=WITHIN_S)
+        until(admin.file.exists)
         ask(admin.file, client_wanted(node="wasm-3"))  # our token, for another node
         ask(bare.node_kubeconfig("wasm-2"), client_wanted(node="wasm-2"), name="no-token")
         register(bare.node_kubeconfig("wasm-2"), "wasm-2")
         ask(bare.node_kubeconfig("wasm-2"), serving("wasm-2", ADDRESS, "10.9.9.9"))
         told = "".join(line for _, line in zip(range(3), _warnings(process), strict=False))
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=WITHIN_S)
+        _, rest = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert "wasm-3 is left alone: it is for 'system:node:wasm-3'" in told
@@ -289,7 +286,7 @@ def test_the_cluster_may_approve_by_itself(admin: Admin) -> None:
     assert "serving ones never are" in done.stdout
     try:
         ask(admin.file, client_wanted(node="wasm-5"))
-        until(lambda: admin.request("wasm-5")["status"].get("certificate"), within_s=WITHIN_S)
+        until(lambda: admin.request("wasm-5")["status"].get("certificate"))
     finally:
         for name in ("krustlet:node-auto-approve", "krustlet:node-auto-approve-renewal"):
             gone = admin.cluster.kubectl("delete", "clusterrolebinding", name)
@@ -299,7 +296,7 @@ def test_the_cluster_may_approve_by_itself(admin: Admin) -> None:
 def test_an_expired_token_lets_nobody_in(admin: Admin) -> None:
     assert admin.bootstrap("--ttl", "1s").code == 0
     old = admin.file.read_bytes()
-    until(lambda: _is_refused(admin.file), within_s=WITHIN_S)
+    until(lambda: _is_refused(admin.file))
     assert admin.bootstrap().code == 0
     assert admin.file.read_bytes() != old
 

@@ -131,7 +131,7 @@ async def test_what_no_pod_of_the_node_refers_to_is_not_shown(
     with pytest.raises(LookupFailed, match="no relationship found") as failed:
         await ApiLookups(client).secret("default", "of-somebody-else")
     assert not isinstance(failed.value, ObjectMissing)
-    assert 2 <= time.monotonic() - began < 10
+    assert 2 <= time.monotonic() - began < 60
 
 
 async def test_a_token_lasts_as_long_as_it_says(client: Counting, create: Maker) -> None:

@@ -6,16 +6,12 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.e2e.conftest import Images
 from tests.support.authority import Authority
 from tests.support.bench import Bench, a_pod
 from tests.support.cluster import Cluster
 from tests.support.command import Command
 from tests.support.krustlet_node import KrustletNode, client_context
-
-pytestmark = pytest.mark.timeout(120)
 
 
 def _ask(

@@ -15,7 +15,6 @@ from tests.support.cluster import NODES, Cluster
 from tests.support.controlplane import Programs
 from tests.support.joining import CLIENT_SIGNER, Joining
 from tests.support.joining_node import (
-    WITHIN_S,
     approved,
     candidate,
     client_certificate_of,
@@ -28,8 +27,6 @@ from tests.support.krustlet_node import KrustletNode, Launch, krustlet_node_to_b
 from tests.support.kubeconfig import write_kubeconfig
 from tests.support.skewed_clock import SkewedClock
 from tests.support.until import until
-
-pytestmark = pytest.mark.timeout(180)
 
 _DAY_S: Final = 86_400.0
 _NOWHERE: Final = "https://127.0.0.1:1"
@@ -87,12 +84,12 @@ def test_a_request_that_is_deleted_is_made_again_with_the_same_key(
     with candidate(joining, tmp_path / "it", "deleted") as node:
         node.start_only()
         first = joining.until_asked("deleted", CLIENT_SIGNER)
-        until(lambda: stdout_of(node), within_s=WITHIN_S)
+        until(lambda: stdout_of(node))
         joining.delete_request(first.name)
-        until(lambda: len(stdout_of(node)) == 2, within_s=WITHIN_S)
+        until(lambda: len(stdout_of(node)) == 2)
         second = approved(joining, node, CLIENT_SIGNER)
         assert (second.name, second.public_key) == (first.name, first.public_key)
-        until(node.is_ready, within_s=WITHIN_S)
+        until(node.is_ready)
 
 
 def test_a_request_of_that_name_that_is_not_its_own_is_let_alone(
@@ -104,7 +101,7 @@ def test_a_request_of_that_name_that_is_not_its_own_is_let_alone(
         one.stop()
         with candidate(joining, tmp_path / "other", "taken") as other:
             other.start_only()
-            until(lambda: len(joining.requests("taken", CLIENT_SIGNER)) == 2, within_s=WITHIN_S)
+            until(lambda: len(joining.requests("taken", CLIENT_SIGNER)) == 2)
             [second] = [
                 asked for asked in joining.requests("taken", CLIENT_SIGNER) if asked != first
             ]
@@ -114,10 +111,9 @@ def test_a_request_of_that_name_that_is_not_its_own_is_let_alone(
                     stdout_of(other)[-1:]
                     and stdout_of(other)[-1].endswith(f"approve {second.name}")
                 ),
-                within_s=WITHIN_S,
             )
             joining.approve(second.name)
-            until(other.is_ready, within_s=WITHIN_S)
+            until(other.is_ready)
             assert not joining.requests("taken", CLIENT_SIGNER)[0].conditions
 
 
@@ -165,7 +161,7 @@ def test_a_kubeconfig_that_it_wrote_for_another_cluster_is_kept_beside_the_new_o
         left = _as_of_another_cluster(kubeconfig_of(node), tmp_path / "pki")
         node.start_only()
         approved(joining, node, CLIENT_SIGNER, times=2)
-        until(node.is_ready, within_s=WITHIN_S)
+        until(node.is_ready)
         assert kubeconfig_of(node).with_name("kubeconfig.old").read_text() == left
         [told] = log_of(node, "join.another_cluster")
         assert told["level"] == "warning"
@@ -225,7 +221,7 @@ def test_a_clock_that_is_a_day_behind_is_told_and_joining_goes_on_once_it_is_rig
     clock.be_ahead(-_DAY_S)
     with candidate(joining, tmp_path / "it", "behind", environment=clock.environment) as node:
         node.start_only()
-        until(lambda: log_of(node, "join.waits_for_api_server"), within_s=WITHIN_S)
+        until(lambda: log_of(node, "join.waits_for_api_server"))
         [told] = log_of(node, "join.waits_for_api_server")
         assert "not yet valid" in told["reason"]
         assert "clock" in told["hint"]
@@ -233,7 +229,7 @@ def test_a_clock_that_is_a_day_behind_is_told_and_joining_goes_on_once_it_is_rig
         assert node.is_running()
         clock.be_ahead(0)
         approved(joining, node, CLIENT_SIGNER)
-        until(node.is_ready, within_s=WITHIN_S)
+        until(node.is_ready)
 
 
 def test_a_certificate_that_is_not_good_yet_is_waited_for(joining: Joining, tmp_path: Path) -> None:
@@ -243,14 +239,14 @@ def test_a_certificate_that_is_not_good_yet_is_waited_for(joining: Joining, tmp_
         node.stop()
         clock.be_ahead(-_DAY_S)
         node.start_only()
-        until(lambda: log_of(node, "join.certificate_not_good_yet"), within_s=WITHIN_S)
+        until(lambda: log_of(node, "join.certificate_not_good_yet"))
         [told] = log_of(node, "join.certificate_not_good_yet")
         assert told["level"] == "warning"
         assert told["clock"] < told["good_from"]
         assert node.is_running()
         clock.be_ahead(0)
-        until(lambda: log_of(node)[-1]["event"] != told["event"], within_s=WITHIN_S)
-        until(node.is_ready, within_s=WITHIN_S)
+        until(lambda: log_of(node)[-1]["event"] != told["event"])
+        until(node.is_ready)
 
 
 # files ----------------------------------------------------------------------------------------
@@ -304,11 +300,11 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_told_once(
         joining.cluster.stop_apiserver()
         try:
             node.start_only()
-            until(lambda: log_of(node, "join.waits_for_api_server"), within_s=WITHIN_S)
+            until(lambda: log_of(node, "join.waits_for_api_server"))
         finally:
             joining.cluster.start_apiserver()
         approved(joining, node, CLIENT_SIGNER)
-        until(node.is_ready, within_s=WITHIN_S)
+        until(node.is_ready)
         told = [one["reason"] for one in log_of(node, "join.waits_for_api_server")]
         assert len(told) == len(set(told))
         assert len(log_of(node, "join.api_server_answers")) == 1

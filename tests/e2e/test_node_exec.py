@@ -15,11 +15,10 @@ from tests.support.containers import Group, groups_of, process_of
 from tests.support.krustlet_node import KrustletNode, krustlet_node
 from tests.support.processes import is_alive, status
 from tests.support.terminal import Terminal, at_a_terminal
-from tests.support.until import until, until_not
+from tests.support.until import PATIENCE_S, until, until_not
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.root]
+pytestmark = pytest.mark.root
 
-_WITHIN_S: Final = 20.0
 _LONG: Final = ["100000", "100"]  # ticks, and the milliseconds between them
 
 
@@ -94,10 +93,10 @@ def test_a_command_at_a_terminal_has_one(
     bench.apply(a_pod("talks", images("tty"), container={"stdin": True}))
     bench.until_phase("talks", "Running")
     with person.sits_at("exec", "-it", "talks", "--", "tty") as terminal:
-        terminal.until(b"111", within_s=_WITHIN_S)
+        terminal.until(b"111", within_s=PATIENCE_S)
         terminal.type(b"hello\r")
-        terminal.until(b"got hello", within_s=_WITHIN_S)
-        assert terminal.end(within_s=_WITHIN_S) == 0
+        terminal.until(b"got hello", within_s=PATIENCE_S)
+        assert terminal.end(within_s=PATIENCE_S) == 0
     assert bench.phase("talks") == "Running"
 
 
@@ -121,9 +120,9 @@ def test_a_command_is_held_to_the_limits_and_the_user_of_its_container_and_ends_
             ours, theirs = (Path(f"/proc/{pid}/ns/{kind}").readlink() for pid in (main, visitor))
             assert ours == theirs, kind
         assert bench.kubectl("delete", "pod", "held").code == 0
-        until_not(lambda: is_alive(visitor), within_s=_WITHIN_S)
-        assert command.wait(timeout=_WITHIN_S) == 137
-    until_not(lambda: groups_of(pod), within_s=_WITHIN_S)
+        until_not(lambda: is_alive(visitor))
+        assert command.wait(timeout=PATIENCE_S) == 137
+    until_not(lambda: groups_of(pod))
 
 
 def test_a_command_runs_in_a_container_that_a_killed_kubelet_has_left(
@@ -153,9 +152,9 @@ def test_a_killed_kubelet_takes_the_commands_along_but_not_their_container(
         assert command.stdout is not None
         assert command.stdout.readline() == "tick 0\n"
         mortal.kill()
-        assert command.wait(timeout=_WITHIN_S) == 1
+        assert command.wait(timeout=PATIENCE_S) == 1
     mortal.start()
-    until(lambda: Group.of(main).pids == [main], within_s=_WITHIN_S)
+    until(lambda: Group.of(main).pids == [main])
     assert container_of(bench.pod("alone")) == container_of(pod)
 
 
@@ -180,11 +179,11 @@ def test_a_container_with_a_terminal_is_talked_to_and_left_to_itself(
     bench.apply(a_pod("shell", images("stdin"), container={"stdin": True, "tty": True}))
     bench.until_phase("shell", "Running")
     with person.sits_at("attach", "shell") as terminal:
-        terminal.until_that(terminal.is_raw, within_s=_WITHIN_S)
+        terminal.until_that(terminal.is_raw, within_s=PATIENCE_S)
         terminal.type(b"hello\r")
-        terminal.until(b"hello\r\nhello\r\n", within_s=_WITHIN_S)  # the echo, and the answer
+        terminal.until(b"hello\r\nhello\r\n", within_s=PATIENCE_S)  # the echo, and the answer
         terminal.type(b"\x10\x11")
-        assert terminal.end(within_s=_WITHIN_S) == 0
+        assert terminal.end(within_s=PATIENCE_S) == 0
     assert bench.phase("shell") == "Running"
 
 
@@ -203,7 +202,7 @@ def test_what_is_stopped_starts_again_where_its_policy_says_so(
         now = container_of(bench.pod("always"))
         return now if now["restartCount"] == 1 and "running" in now["state"] else None
 
-    now = until(is_back, within_s=_WITHIN_S)
+    now = until(is_back)
     assert now["containerID"] != first["containerID"]
     assert now["lastState"]["terminated"]["exitCode"] == 143
 
@@ -226,7 +225,7 @@ def test_a_guest_that_wants_its_time_has_as_much_as_who_stops_it_says(
         pod["metadata"]["annotations"] = {"krustlet.dev/on-terminate": "wait"}
         bench.apply(pod)
         bench.until_phase(name, "Running")
-        until(lambda name=name: bench.logs(name) == "ready\n", within_s=_WITHIN_S)  # type: ignore[misc] # bound now
+        until(lambda name=name: bench.logs(name) == "ready\n")  # type: ignore[misc] # bound now
     assert person.calls("stop", "--time", "1", "heeds", "deaf").code == 0
     codes = [
         container_of(bench.until_phase(name, phase))["state"]["terminated"]["exitCode"]

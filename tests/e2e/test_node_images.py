@@ -14,8 +14,6 @@ from tests.support.krustlet_node import KrustletNode
 from tests.support.registry import Registry
 from tests.support.until import until
 
-pytestmark = pytest.mark.timeout(180)
-
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _FAILED = ("ErrImagePull", "ImagePullBackOff")
 _USER, _PASSWORD = "puller", "of-images-7f3a"
@@ -45,7 +43,7 @@ def test_a_missing_image_is_waited_for(
         f'Back-off pulling image "{image}"'
     )
     registry.push(f"late/{bench.namespace}", "v1", images.module("hello"))
-    bench.until_phase("late", "Succeeded", within_s=60)
+    bench.until_phase("late", "Succeeded")
     assert bench.logs("late") == "Hello, world!\n"
 
 
@@ -63,7 +61,7 @@ def test_a_private_image_needs_the_pods_secret(
     image = f"{private.address}/hello:v1"
     bench.apply(a_pod("anonymous", image))
     bench.until_waiting("anonymous", *_FAILED)
-    until(lambda: "imagePullSecrets" in bench.describe("anonymous"), within_s=30)
+    until(lambda: "imagePullSecrets" in bench.describe("anonymous"))
 
     auths = {"auths": {private.address: {"username": _USER, "password": _PASSWORD}}}
     bench.apply(
@@ -102,14 +100,14 @@ def test_a_linux_image_waits_and_makes_no_storm(
             },
         }
     )
-    until(lambda: bench.pods(), within_s=30)
+    until(lambda: bench.pods())
     name = next(
         pod["metadata"]["name"] for pod in bench.pods() if pod["spec"]["nodeName"] == node.name
     )
     assert "wasm" in bench.until_waiting(name, *_FAILED)["message"]
     said = bench.until_waiting(name, "ImagePullBackOff")
     assert "wasm" in said["message"]
-    until(lambda: _told(bench, name), within_s=15)
+    until(lambda: _told(bench, name))
     uid = bench.pod(name)["metadata"]["uid"]
     bench.until_waiting(name, "ErrImagePull")  # the second try, ten seconds later
     bench.until_waiting(name, "ImagePullBackOff")

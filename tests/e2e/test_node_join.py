@@ -17,7 +17,6 @@ from tests.support.guests import Guests
 from tests.support.joining import CLIENT_SIGNER, SERVING_SIGNER, Joining, sans_of
 from tests.support.joining_machine import Machine
 from tests.support.joining_node import (
-    WITHIN_S,
     approved,
     candidate,
     client_certificate_of,
@@ -32,7 +31,7 @@ from tests.support.joining_node import (
 from tests.support.krustlet_node import KrustletNode, Launch, krustlet_node_to_be
 from tests.support.until import until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.root]
+pytestmark = pytest.mark.root
 
 _HERE: Final = "192.168.11.1"
 _OF_THE_GUIDE: Final = "192.168.11.5"
@@ -78,7 +77,7 @@ def test_it_asks_for_what_a_kubelet_asks_for_and_says_what_to_run(
     with candidate(joining, tmp_path / "it", "asks") as node:
         node.start_only()
         asked = joining.until_asked("asks", CLIENT_SIGNER)
-        until(lambda: stdout_of(node), within_s=WITHIN_S)
+        until(lambda: stdout_of(node))
         assert asked.name == "asks"
         assert asked.subject == ["system:node:asks", "system:nodes"]
         assert asked.sans == []
@@ -133,12 +132,12 @@ def test_started_anew_while_it_waits_it_finds_its_request_again(
     with candidate(joining, tmp_path / "it", "again") as node:
         node.start_only()
         first = joining.until_asked("again", CLIENT_SIGNER)
-        until(lambda: stdout_of(node), within_s=WITHIN_S)
+        until(lambda: stdout_of(node))
         node.stop()
         node.start_only()
-        until(lambda: len(stdout_of(node)) == 2, within_s=WITHIN_S)
+        until(lambda: len(stdout_of(node)) == 2)
         joining.approve(first.name)
-        until(node.is_ready, within_s=WITHIN_S)
+        until(node.is_ready)
         assert [one.name for one in joining.requests("again", CLIENT_SIGNER)] == [first.name]
 
 
@@ -193,7 +192,7 @@ def test_its_api_is_self_signed_until_the_cluster_has_signed_and_trusted_from_th
         assert asked.sans == ["serves", ip]
         assert sorted(asked.usages) == ["digital signature", "server auth"]
         assert asked.user == "system:node:serves"
-        until(lambda: f"{_ASKS} serves-tls" in stdout_of(node), within_s=WITHIN_S)
+        until(lambda: f"{_ASKS} serves-tls" in stdout_of(node))
         assert not is_signed(node)
 
         bench.apply(_a_hello(node, guests))
@@ -202,7 +201,7 @@ def test_its_api_is_self_signed_until_the_cluster_has_signed_and_trusted_from_th
         assert "certificate signed by unknown authority" in refused.stderr
 
         joining.approve(asked.name)
-        until(lambda: is_signed(node), within_s=WITHIN_S)
+        until(lambda: is_signed(node))
         assert sans_of(shown_by(node)) == ["serves", ip]
         assert bench.logs("hello") == "Hello, world!\n"
         assert stdout_of(node)[-1] == _GOES_ON
@@ -218,7 +217,7 @@ def test_a_later_request_has_a_name_of_its_own(joining: Joining, tmp_path: Path)
         node.start()
         asked = approved(joining, node, SERVING_SIGNER, times=2)
         assert re.fullmatch(r"later-tls-[0-9a-f]{5}", asked.name)
-        until(lambda: is_signed(node), within_s=WITHIN_S)
+        until(lambda: is_signed(node))
 
 
 # as it was done before ------------------------------------------------------------------------
@@ -250,11 +249,11 @@ def test_the_old_guide_works_as_it_is_written(
         )
         with krustlet_node_to_be(cluster, home, name, launch=launch) as node:
             node.start_only()
-            until(lambda: joining.requests(name, CLIENT_SIGNER), within_s=WITHIN_S)
+            until(lambda: joining.requests(name, CLIENT_SIGNER))
             joining.approve(name)
-            until(lambda: joining.requests(name, SERVING_SIGNER), within_s=WITHIN_S)
+            until(lambda: joining.requests(name, SERVING_SIGNER))
             joining.approve(f"{name}-tls")
-            until(node.is_ready, within_s=WITHIN_S)
+            until(node.is_ready)
             labelled = cluster.kubectl("label", "node", name, "node-role.kubernetes.io/agent=")
             assert labelled.code == 0, labelled.stderr
             row = _row(joining, name)
@@ -264,7 +263,7 @@ def test_the_old_guide_works_as_it_is_written(
             assert node.object()["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] == 3000
             bench.apply(_a_hello(node, guests))
             bench.until_phase("hello", "Succeeded")
-            until(lambda: bench.kubectl("logs", "hello").code == 0, within_s=WITHIN_S)
+            until(lambda: bench.kubectl("logs", "hello").code == 0)
             assert bench.logs("hello") == "Hello, world!\n"
     joining.forget(name)
 

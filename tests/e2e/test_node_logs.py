@@ -11,8 +11,6 @@ from tests.support.bench import Bench, a_pod
 from tests.support.cluster import Cluster
 from tests.support.krustlet_node import KrustletNode, krustlet_node
 
-pytestmark = pytest.mark.timeout(120)
-
 _FILE_BYTES: Final = 4096
 _FILES: Final = 20
 _LINES: Final = 2500  # at some 50 bytes each, these are thirty files; twenty last for a second

@@ -18,7 +18,6 @@ from tests.support.cluster import Cluster
 from tests.support.command import Result
 from tests.support.until import until
 
-MINUTES = pytest.mark.timeout(300)  # of a machine that does much else: it takes seconds
 WITHIN_S: Final = 90.0  # controllers that lost their API server come back within a minute
 TROUBLE: Final = "the supervisor does not answer"
 
@@ -139,7 +138,6 @@ def joining(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) ->
     cluster.kubectl("delete", "node", name, "--ignore-not-found", "--wait=false")
 
 
-@MINUTES
 async def test_it_is_seen_as_a_ready_node(joining: Joining) -> None:
     async with joining.running():
         node = joining.object()
@@ -160,7 +158,6 @@ async def test_it_is_seen_as_a_ready_node(joining: Joining) -> None:
     assert joining.events.reasons[-2:] == ["NodeReady", "Starting"]
 
 
-@MINUTES
 async def test_what_it_knows_is_what_the_server_has(joining: Joining) -> None:
     async with joining.running() as (agent, _):
         await joining.kubectl("label", "node", joining.name, "rack=r1")
@@ -183,7 +180,6 @@ def taints_of(node: Any) -> list[tuple[str, str]]:
     ]
 
 
-@MINUTES
 async def test_it_keeps_pods_away_that_were_not_made_for_it(joining: Joining) -> None:
     async with joining.running():
         assert taints_of(joining.object()) == [
@@ -192,13 +188,11 @@ async def test_it_keeps_pods_away_that_were_not_made_for_it(joining: Joining) ->
         ]
 
 
-@MINUTES
 async def test_it_has_no_taints_if_it_is_to_have_none(joining: Joining) -> None:
     async with joining.running(taints=()):
         assert taints_of(joining.object()) == []
 
 
-@MINUTES
 async def test_a_pod_needs_nothing_but_the_runtime_class(
     joining: Joining, runtime_class: str
 ) -> None:
@@ -229,7 +223,6 @@ async def test_a_pod_needs_nothing_but_the_runtime_class(
 # reports -----------------------------------------------------------------------------------------
 
 
-@MINUTES
 async def test_it_reports_seldom_while_nothing_changes(joining: Joining) -> None:
     joining.images = [ContainerImage(names=("registry.example/hello:v1",), size_bytes=1000)]
     async with joining.running(status_every_s=0.1, report_every_s=300) as (_, nodes):
@@ -237,7 +230,6 @@ async def test_it_reports_seldom_while_nothing_changes(joining: Joining) -> None
         assert nodes.reports == 0
 
 
-@MINUTES
 async def test_a_heartbeat_is_all_that_changes_with_time(joining: Joining) -> None:
     async with joining.running(status_every_s=0.1, report_every_s=1) as (_, nodes):
         before = joining.condition("Ready")
@@ -250,7 +242,6 @@ async def test_a_heartbeat_is_all_that_changes_with_time(joining: Joining) -> No
     assert {**after, "lastHeartbeatTime": ""} == {**before, "lastHeartbeatTime": ""}
 
 
-@MINUTES
 async def test_trouble_and_its_end_are_seen_at_once(joining: Joining) -> None:
     async with joining.running(status_every_s=300) as (agent, _):
         joining.trouble = TROUBLE
@@ -265,7 +256,6 @@ async def test_trouble_and_its_end_are_seen_at_once(joining: Joining) -> None:
     assert joining.events.reasons[-2:] == ["NodeNotReady", "NodeReady"]
 
 
-@MINUTES
 async def test_given_up_for_lost_it_says_that_it_lives(joining: Joining) -> None:
     lost = '{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"Lost"}]}}'
     foreign = '{"status":{"conditions":[{"type":"NetworkUnavailable","status":"False"}]}}'
@@ -282,7 +272,6 @@ async def test_given_up_for_lost_it_says_that_it_lives(joining: Joining) -> None
 # the lease ---------------------------------------------------------------------------------------
 
 
-@MINUTES
 async def test_its_lease_belongs_to_it_and_is_renewed(joining: Joining) -> None:
     async with joining.running(lease_duration_s=2):
         lease = await eventually(joining.lease)
@@ -305,7 +294,6 @@ async def test_its_lease_belongs_to_it_and_is_renewed(joining: Joining) -> None:
 # coming back -------------------------------------------------------------------------------------
 
 
-@MINUTES
 async def test_a_restart_puts_right_what_is_its_own(joining: Joining) -> None:
     async with joining.running():
         ready_since = joining.condition("Ready")["lastTransitionTime"]
@@ -320,7 +308,6 @@ async def test_a_restart_puts_right_what_is_its_own(joining: Joining) -> None:
         assert joining.condition("Ready")["lastTransitionTime"] == ready_since
 
 
-@MINUTES
 async def test_deleted_it_comes_back_with_a_lease_of_its_own(joining: Joining) -> None:
     def owner() -> Any:
         lease = joining.lease()
@@ -338,7 +325,6 @@ async def test_deleted_it_comes_back_with_a_lease_of_its_own(joining: Joining) -
     assert len(taints_of(joining.object())) == 2
 
 
-@MINUTES
 async def test_an_api_server_that_was_away_finds_it_alive(joining: Joining) -> None:
     async with joining.running(lease_duration_s=4, status_every_s=1) as (agent, _):
         before = (await eventually(joining.lease))["spec"]["renewTime"]
@@ -353,7 +339,6 @@ async def test_an_api_server_that_was_away_finds_it_alive(joining: Joining) -> N
         await eventually(lambda: joining.lease()["spec"]["renewTime"] > before)
 
 
-@MINUTES
 async def test_somebody_elses_credentials_are_named_as_such(joining: Joining) -> None:
     stranger = joining.cluster.kubeconfig("jane", groups=["people"])
     with capture_logs() as logged:

@@ -14,11 +14,8 @@ from tests.support.command import KRUSTLET, Command, Result
 from tests.support.guests import Guests, default_cache
 from tests.support.krustlet_node import KrustletNode, krustlet_node
 from tests.support.terminal import CTRL_C, Terminal, at_a_terminal
-from tests.support.until import until, until_not
+from tests.support.until import PATIENCE_S, until, until_not
 
-pytestmark = pytest.mark.timeout(180)
-
-WITHIN_S: Final = 30.0
 GRACE: Final = ("--grace-period", "2")
 
 
@@ -89,14 +86,14 @@ def test_it_leaves_while_it_runs(leaving: KrustletNode, admin: Admin, bench: Ben
             said.append(line)
             if "now stop krustlet node" in line:
                 leaving.stop()
-        _, err = process.communicate(timeout=WITHIN_S)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
     text = "".join(said)
     assert text.index("cordoned") < text.index("evicted") < text.index("now stop")
     assert text.index("now stop") < text.index("node leaving deleted")
     assert bench.pod("lone") is None
     assert is_nothing_left(leaving)
-    until_not(leaving.processes, within_s=WITHIN_S)
+    until_not(leaving.processes)
 
 
 def test_one_that_was_stopped_leaves_too_and_twice_is_fine(
@@ -147,7 +144,7 @@ def test_a_disruption_budget_is_kept(leaving: KrustletNode, admin: Admin, bench:
     }
     bench.apply(labelled, budget)
     bench.until_phase("kept", "Running")
-    until(lambda: bench.get("pdb", "kept")["status"].get("expectedPods"), within_s=WITHIN_S)
+    until(lambda: bench.get("pdb", "kept")["status"].get("expectedPods"))
     done = admin.reset("--yes", "--force", "--timeout", "3s")
     assert done.code == 1
     assert "disruption budget" in done.stdout
@@ -171,7 +168,7 @@ def test_who_ends_it_hears_that_the_node_is_cordoned(leaving: KrustletNode, admi
         said = next(line for line in process.stdout if "now stop" in line or not line)
         assert said
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=WITHIN_S)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert "kubectl uncordon leaving" in err
     assert leaving.object()["spec"]["unschedulable"] is True
@@ -211,7 +208,7 @@ def test_a_controller_s_pods_need_no_force(
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
     made = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "made"}}
     bench.apply({**made, "spec": spec})
-    (first,) = until(bench.pods, within_s=WITHIN_S)
+    (first,) = until(bench.pods)
     bench.until_phase(first["metadata"]["name"], "Running")
     done = admin.reset("--yes", "--cluster-only", *GRACE)
     assert done.code == 0, done.stderr
@@ -242,9 +239,9 @@ def test_who_is_asked_may_say_no(
     leaving: KrustletNode, admin: Admin, keys: bytes, code: int
 ) -> None:
     with admin.asked() as terminal:
-        terminal.until(b"[y/N]", within_s=WITHIN_S)
+        terminal.until(b"[y/N]", within_s=PATIENCE_S)
         terminal.type(keys)
-        assert terminal.end(within_s=WITHIN_S) == code
+        assert terminal.end(within_s=PATIENCE_S) == code
     seen = b" ".join(terminal.seen.split())
     assert b"Take node leaving out of the cluster" in seen
     assert str(leaving.data).encode() in terminal.seen
@@ -254,9 +251,9 @@ def test_who_is_asked_may_say_no(
 def test_who_is_asked_may_say_yes(leaving: KrustletNode, admin: Admin) -> None:
     leaving.stop()
     with admin.asked() as terminal:
-        terminal.until(b"[y/N]", within_s=WITHIN_S)
+        terminal.until(b"[y/N]", within_s=PATIENCE_S)
         terminal.type(b"y\n")
-        assert terminal.end(within_s=WITHIN_S) == 0
+        assert terminal.end(within_s=PATIENCE_S) == 0
     assert is_nothing_left(leaving)
 
 

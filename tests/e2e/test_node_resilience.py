@@ -32,7 +32,7 @@ from tests.support.kubeconfig import write_kubeconfig
 from tests.support.skewed_clock import SkewedClock
 from tests.support.until import until
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.root]
+pytestmark = pytest.mark.root
 
 _HERE: Final = "198.18.7.1"  # of a network that is set aside for tests: RFC 2544
 _THERE: Final = "198.18.7.2"
@@ -107,8 +107,8 @@ def _no_faults_stay(request: pytest.FixtureRequest) -> Iterator[None]:
     if "spoiled" in request.fixturenames:
         spoiled: Spoiled = request.getfixturevalue("spoiled")
         spoiled.proxy.be(Faults())
-        until(lambda: spoiled.proxy.is_watched("pods"), within_s=60)
-        until(spoiled.node.is_ready, within_s=60)
+        until(lambda: spoiled.proxy.is_watched("pods"))
+        until(spoiled.node.is_ready)
 
 
 def _kubeconfig(cluster: Cluster, node: str, server: str, directory: Path) -> Path:
@@ -198,7 +198,7 @@ def test_without_a_right_to_events_pods_run_as_ever_and_that_is_told_once(
     spoiled.proxy.be(Faults())
     bench.apply(local(spoiled.node, "hello", "hello"))
     bench.until_phase("hello", "Succeeded")
-    until(lambda: bench.events("hello"), within_s=30)
+    until(lambda: bench.events("hello"))
 
 
 def test_without_a_right_to_secrets_only_pods_with_secrets_wait(
@@ -215,7 +215,7 @@ def test_without_a_right_to_secrets_only_pods_with_secrets_wait(
     assert "db" in waits["message"]
     assert "forbidden" in waits["message"]
     spoiled.proxy.be(Faults())
-    bench.until_phase("secret", "Running", within_s=60)
+    bench.until_phase("secret", "Running")
 
 
 def test_watches_that_last_a_second_each_miss_nothing_and_list_nothing_again(
@@ -253,12 +253,12 @@ def test_a_server_that_is_away_for_a_while_finds_its_node_as_it_was(
         spoiled.proxy.show_wrong_certificate()
     before = _lease(spoiled.node)
     log = next(spoiled.node.logs.glob(f"{bench.namespace}_ticks_*/app/0.log"))
-    until(lambda: "tick 99" in log.read_text(), within_s=30)
+    until(lambda: "tick 99" in log.read_text())
     assert bench.phase("ticks") == "Running"  # for all that the server knows
     spoiled.proxy.be(Faults())
-    bench.until_phase("ticks", "Succeeded", within_s=60)
-    until(lambda: _lease(spoiled.node) > before, within_s=60)
-    until(spoiled.node.is_ready, within_s=30)
+    bench.until_phase("ticks", "Succeeded")
+    until(lambda: _lease(spoiled.node) > before)
+    until(spoiled.node.is_ready)
     assert container_of(bench.pod("ticks"))["restartCount"] == 0
     warnings = Counter(
         line.split('"event"')[-1]
@@ -292,17 +292,17 @@ def test_without_dns_pods_go_on_and_the_node_is_back_when_it_is(
             machine.forget(_API_NAME)
             proxy.refuse()  # it takes a name to come back
             log = next(node.logs.glob(f"{bench.namespace}_ticks_*/app/0.log"))
-            until(lambda: "tick 199" in log.read_text(), within_s=30)
+            until(lambda: "tick 199" in log.read_text())
             before = _lease(node)
             proxy.be(Faults())
-            until(lambda: "name resolution" in node.said(), within_s=60)
+            until(lambda: "name resolution" in node.said())
             here = Command(tmp_path)("ps", "-A", "--data-dir", node.data)
             assert "ticks" in here.stdout, here.stderr
             assert _lease(node) == before
             machine.call(_API_NAME, _HERE)
-            until(lambda: _lease(node) > before, within_s=60)
-            bench.until_phase("ticks", "Succeeded", within_s=30)
-            until(node.is_ready, within_s=30)
+            until(lambda: _lease(node) > before)
+            bench.until_phase("ticks", "Succeeded")
+            until(node.is_ready)
 
 
 def test_a_full_disk_is_told_and_is_no_end(
@@ -316,13 +316,13 @@ def test_a_full_disk_is_told_and_is_no_end(
         bench.until_phase("before", "Running")
         ballast = disk / "ballast"
         _fill(ballast)
-        until(lambda: _condition(node, "DiskPressure") == "True", within_s=30)
+        until(lambda: _condition(node, "DiskPressure") == "True")
         assert node.is_ready()
         bench.apply(local(node, "full", "ticks", "2", "1"))
         ballast.unlink()
-        until(node.is_ready, within_s=30)
+        until(node.is_ready)
         bench.apply(local(node, "after", "ticks", "2", "1"))
-        bench.until_phase("after", "Succeeded", within_s=60)
+        bench.until_phase("after", "Succeeded")
         assert bench.phase("before") == "Running"
         assert container_of(bench.pod("before"))["restartCount"] == 0
 
@@ -340,7 +340,7 @@ def test_the_time_of_day_may_jump_by_an_hour_and_back(
             bench.until_phase("sleep", "Running")
             for number, (by_s, for_s) in enumerate(_JUMPS):
                 clock.be_ahead(by_s)
-                until(functools.partial(_goes_by, node, by_s), within_s=20)
+                until(functools.partial(_goes_by, node, by_s))
                 _stays_ready(node, for_s)
                 bench.apply(local(node, f"ticks-{number}", "ticks", "3", "1"))
                 bench.until_phase(f"ticks-{number}", "Succeeded")
@@ -388,7 +388,7 @@ def test_a_node_name_has_one_machine_until_that_has_been_silent(
             first.stop()
             _let_lease_grow_old(first)
             second.start()
-            until(lambda: _machine_id(second) == machine.id, within_s=30)
+            until(lambda: _machine_id(second) == machine.id)
 
 
 def _second(

@@ -20,7 +20,6 @@ from tests.support.guests import Guests
 from tests.support.joining import CLIENT_SIGNER, SERVING_SIGNER, Asking, Joining, sans_of
 from tests.support.joining_machine import Machine
 from tests.support.joining_node import (
-    WITHIN_S,
     candidate,
     client_certificate_of,
     is_signed,
@@ -114,7 +113,7 @@ def story(
         contextlib.closing(Bench(cluster, "rotation")) as bench,
     ):
         node.start()
-        until(lambda: is_signed(node, host=_THERE), within_s=WITHIN_S)
+        until(lambda: is_signed(node, host=_THERE))
         try:
             told = _told(node, machine, joining, bench, guests)
         except BaseException as error:
@@ -136,7 +135,7 @@ def _told(
     ):
         _see(story, node, bench, guests, connection)
         lines = bench.logs("ticks").splitlines()
-        until(lambda: followed.read_text().count("\n") >= len(lines), within_s=WITHIN_S)
+        until(lambda: followed.read_text().count("\n") >= len(lines))
         story.logged = "".join(f"{line}\n" for line in lines)
         story.followed = followed.read_text()[: len(story.logged)]
     story.requests = joining.requests(_NAME)
@@ -243,7 +242,7 @@ def test_who_follows_a_log_gets_every_line(story: Story) -> None:
 
 def test_pods_come_and_end_as_ever(story: Story) -> None:
     assert len(story.pods) >= _ROTATIONS * 0.7 * _LIFE_S / _A_POD_EVERY_S - 1
-    assert max(story.pods) < 10
+    assert max(story.pods) < 30
 
 
 def test_the_node_is_ready_and_known_all_the_while(story: Story) -> None:
@@ -264,9 +263,9 @@ def test_a_new_address_is_in_a_new_certificate_before_long(
     assert sans_of(shown_by(node, host=_THERE)) == [_NAME, _THERE]
     story.machine.readdress(_MOVED, gateway=_HERE)
     until(lambda: sans_of(shown_by(node, host=_MOVED)) == [_NAME, _MOVED], within_s=90)
-    until(lambda: _MOVED in str(node.object()["status"]["addresses"]), within_s=30)
+    until(lambda: _MOVED in str(node.object()["status"]["addresses"]))
     assert _THERE not in str(node.object()["status"]["addresses"])
     bench.apply(_a_pod(node, guests, "hello", "hello"))
     # Connections from the old address are dead, which it takes a minute to notice.
     bench.until_phase("hello", "Succeeded", within_s=120)
-    until(lambda: bench.kubectl("logs", "hello").stdout == "Hello, world!\n", within_s=30)
+    until(lambda: bench.kubectl("logs", "hello").stdout == "Hello, world!\n")

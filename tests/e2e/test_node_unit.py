@@ -15,19 +15,17 @@ from tests.support.bench import Bench, a_pod, container_of
 from tests.support.cluster import Cluster
 from tests.support.processes import status
 from tests.support.systemd import PROGRAM, Systemd
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 from tests.support.walled import capabilities
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.timeout(180),
     pytest.mark.allow_skip("machines without systemd cannot run its units"),
 ]
 
 _UNIT: Final = Path(__file__).parents[2] / "deploy" / "krustlet.service"
 _NODE: Final = "unit-node"
 _DATA: Final = "/var/lib/krustlet"
-_WITHIN_S: Final = 30.0
 _WATCHDOG_S: Final = 3
 _USER: Final = 12345
 _GROUP: Final = 3456
@@ -92,7 +90,7 @@ def process_of(pod: Any) -> int:
                     return int(process.name)
         return 0
 
-    return until(found, within_s=_WITHIN_S)
+    return until(found)
 
 
 def a_tenant(bench: Bench, name: str, image: str, *args: str) -> Any:
@@ -180,7 +178,7 @@ def test_a_node_sees_what_an_earlier_one_has_mounted_and_the_other_way_round(
         assert "/fast " in _in_memory(process_of(pod))
         assert _of(pod) in _in_memory(1, of=systemd)
         bench.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
-    until(lambda: not bench.pods(), within_s=_WITHIN_S)
+    until(lambda: not bench.pods())
     for pod in (early, late):
         assert _of(pod) not in _in_memory(1, of=systemd)
 
@@ -232,7 +230,7 @@ def test_one_that_dies_comes_back_and_finds_its_containers(
             systemd.shows("krustlet", "ActiveState") == "active"
             and main_pid(systemd) not in (before, 0)
         ),
-        within_s=_WITHIN_S + _WATCHDOG_S,
+        within_s=PATIENCE_S + _WATCHDOG_S,
     )
     assert int(systemd.shows("krustlet", "NRestarts")) == restarts + 1
     assert said in systemd.said()  # where it hung, too
@@ -246,12 +244,11 @@ def test_a_reload_is_said_to_be_over_and_what_came_of_it(
     before = main_pid(systemd)
     systemd.path("/etc/krustlet/config.yaml").write_text("maxPods: 21\n")
     systemd.run("systemctl", "reload", "krustlet")
-    until(lambda: "max_pods" in systemd.shows("krustlet", "StatusText"), within_s=_WITHIN_S)
+    until(lambda: "max_pods" in systemd.shows("krustlet", "StatusText"))
     assert systemd.shows("krustlet", "ActiveState") == "active"
     assert main_pid(systemd) == before
     until(
         lambda: cluster.get(f"/api/v1/nodes/{_NODE}")["status"]["capacity"]["pods"] == "21",
-        within_s=_WITHIN_S,
     )
 
 
@@ -265,6 +262,6 @@ def test_a_stop_leaves_the_containers_and_says_so(
     assert systemd.shows("krustlet", "Result") == "success"
     log = next(systemd.path("/var/log/pods").glob(f"{bench.namespace}_left_*/app/0.log"))
     ticks = log.read_text().count("tick")
-    until(lambda: log.read_text().count("tick") > ticks, within_s=_WITHIN_S)
+    until(lambda: log.read_text().count("tick") > ticks)
     systemd.run("systemctl", "start", "krustlet")
     assert process_of(pod) == pid

@@ -14,7 +14,7 @@ from tests.support.krustlet_node import KrustletNode, krustlet_node
 from tests.support.processes import status
 from tests.support.walled import capabilities
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.root]
+pytestmark = pytest.mark.root
 
 _FIRST_OWN: Final = 1_879_048_192  # the node's numbers for pods begin there
 _NAMED_ONLY: Final = ("--register-with-taints", "only=pods-that-name-it:NoSchedule")

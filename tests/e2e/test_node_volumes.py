@@ -2,14 +2,10 @@
 
 import json
 
-import pytest
-
 from tests.e2e.conftest import Images
 from tests.support.bench import Bench, a_pod
 from tests.support.krustlet_node import KrustletNode
 from tests.support.until import until
-
-pytestmark = pytest.mark.timeout(120)
 
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -82,10 +78,10 @@ def test_a_missing_config_map_is_waited_for(
             for event in bench.events("waiting")
         )
 
-    until(told, within_s=30)
+    until(told)
     assert bench.phase("waiting") == "Pending"
     bench.apply(_config_map("late", colour="blue"))
-    bench.until_phase("waiting", "Succeeded", within_s=60)
+    bench.until_phase("waiting", "Succeeded")
     assert bench.logs("waiting") == "blue"
 
 
@@ -142,5 +138,5 @@ def test_a_missing_key_is_a_configuration_error_until_it_is_there(
     said = bench.until_waiting("later", "CreateContainerConfigError")
     assert said["message"] == 'configmap "later" not found'
     bench.apply(_config_map("later", colour="red"))
-    bench.until_phase("later", "Succeeded", within_s=60)
+    bench.until_phase("later", "Succeeded")
     assert "COLOUR=red" in bench.logs("later")

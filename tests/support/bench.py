@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from tests.support.cluster import Cluster
 from tests.support.command import Result
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
-WITHIN_S: Final = 30.0
 RUNTIME_CLASS: Final = "krustlet"
 TOLERATIONS: Final = [{"key": "kubernetes.io/arch", "operator": "Equal", "value": "wasm32-wasi"}]
 SELECTOR: Final = {"kubernetes.io/arch": "wasm32-wasi"}
@@ -23,7 +22,7 @@ class Bench:
         self.namespace = namespace
         self._must("create", "namespace", namespace)
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-        until(lambda: cluster.get(path), within_s=WITHIN_S)  # without it no pod is let in
+        until(lambda: cluster.get(path))  # without it no pod is let in
 
     def close(self) -> None:
         self.cluster.kubectl(
@@ -62,7 +61,7 @@ class Bench:
         pod = self.pod(name)
         return str(pod["status"].get("phase", "")) if pod is not None else "Gone"
 
-    def until_phase(self, name: str, *phases: str, within_s: float = WITHIN_S) -> Any:
+    def until_phase(self, name: str, *phases: str, within_s: float = PATIENCE_S) -> Any:
         """The pod once it is in one of them."""
         until(lambda: self._shown(name, phases), within_s=within_s)
         return self.pod(name)
@@ -73,7 +72,7 @@ class Bench:
             raise AssertionError(f"{name} is {phase}: {self.describe(name)}")
         return phase in phases
 
-    def until_waiting(self, name: str, *reasons: str, within_s: float = WITHIN_S) -> Any:
+    def until_waiting(self, name: str, *reasons: str, within_s: float = PATIENCE_S) -> Any:
         """What the pod's only container says while it waits for one of `reasons`."""
 
         def waiting() -> Any:

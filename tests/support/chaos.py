@@ -26,7 +26,6 @@ Image = Callable[[str], str]
 LOST: Final = 137  # the code of whatever was killed, or died with its supervisor
 _OVER: Final = ("Succeeded", "Failed")
 _COMM: Final = 15  # characters of a process' name
-_SETTLED_S: Final = 60.0
 _SCHEME: Final = "krustlet://"
 
 
@@ -221,8 +220,8 @@ class Chaos:
 
     def settle(self) -> None:
         """All that ends by itself has ended, and what was deleted is gone."""
-        until(self.node.is_ready, within_s=_SETTLED_S)
-        until(lambda: not self._unsettled(), within_s=_SETTLED_S)
+        until(self.node.is_ready)
+        until(lambda: not self._unsettled())
 
     def _unsettled(self) -> list[str]:
         self.node.is_ready()

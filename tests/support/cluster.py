@@ -37,7 +37,7 @@ _MADE_BY_CONTROLLERS: Final = (
 )
 _READY_WITHIN_S: Final = 90.0  # many times what an idle machine takes
 _GRACE_S: Final = 2.0
-_REQUEST_LIMIT_S: Final = 10.0
+_REQUEST_LIMIT_S: Final = 30.0
 _KUBECTL_LIMIT_S: Final = 60.0
 
 

@@ -14,7 +14,6 @@ from tests.support.until import until
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _FILTERED: Final = "2"
-_WITHIN_S: Final = 15.0
 
 
 class Group:
@@ -80,7 +79,7 @@ def process_of(node: KrustletNode, pod: Any, container: str = "app", *, restart:
     def found() -> list[int]:
         return [pid for pid in node.containers() if mark in _groups(pid) and _is_walled(pid)]
 
-    pids = until(found, within_s=_WITHIN_S)
+    pids = until(found)
     return min(pids)  # whoever visits it came later
 
 

@@ -20,12 +20,11 @@ from krustlet.cgroups import detect
 from tests.support.mortal_kubelet import MODULES, AnyEntry, Lives, Rests, read_journal
 from tests.support.processes import is_alive, processes_of, status
 from tests.support.supervised import ROOT
-from tests.support.until import until, until_not
+from tests.support.until import PATIENCE_S, until, until_not
 from tests.support.victims import Killed, Victim, kind_of
 
 T = TypeVar("T")
 
-_SOON_S: Final = 30.0
 _PAUSE_S: Final = 0.12
 
 
@@ -60,10 +59,10 @@ class Faults:
         for pid in processes_of(self.directory):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        until_not(lambda: processes_of(self.directory), within_s=_SOON_S)
+        until_not(lambda: processes_of(self.directory))
         cgroups = detect(self._cgroups)
         for path in reversed(cgroups.below()):
-            cgroups.remove(path, within_s=_SOON_S)
+            cgroups.remove(path, within_s=PATIENCE_S)
         cgroups.close()
 
     # the kubelet ------------------------------------------------------------------------------
@@ -86,13 +85,13 @@ class Faults:
         """What it says when nothing runs any more."""
         before = self._count(Rests)
         self.tell("rest")
-        self._until(lambda: self._count(Rests) > before, within_s=2 * _SOON_S)
+        self._until(lambda: self._count(Rests) > before, within_s=2 * PATIENCE_S)
         return next(entry for entry in reversed(self.journal) if isinstance(entry, Rests))
 
     def quit(self) -> int:
         """Its exit code, once it has ended and all it ran with it."""
         self.tell("quit")
-        return self._process.wait(_SOON_S)
+        return self._process.wait(PATIENCE_S)
 
     @property
     def _process(self) -> "subprocess.Popen[str]":
@@ -110,7 +109,7 @@ class Faults:
                 text=True,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
             )
-        self._until(lambda: self._count(Lives) > lives, within_s=_SOON_S)
+        self._until(lambda: self._count(Lives) > lives, within_s=PATIENCE_S)
 
     def _count(self, kind: type[AnyEntry]) -> int:
         return sum(isinstance(entry, kind) for entry in self.journal)
@@ -139,7 +138,7 @@ class Faults:
         if victim is Victim.KUBELET:
             self._kill_kubelet()
         else:
-            self._until(lambda: self._kill_one(victim), within_s=_SOON_S)
+            self._until(lambda: self._kill_one(victim), within_s=PATIENCE_S)
         self._look_for_doubles()
 
     def _kill_one(self, victim: Victim) -> bool:

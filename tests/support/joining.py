@@ -25,7 +25,6 @@ _REQUESTS: Final = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 _JOINING: Final = "system:bootstrappers"
 _JOINED: Final = "system:nodes"
 _GRANTS: Final = "system:certificates.k8s.io:certificatesigningrequests"
-_WITHIN_S: Final = 30.0
 _LOOKS_EVERY_S: Final = 0.2
 _numbers: Final = itertools.count(1)
 
@@ -118,7 +117,7 @@ class Joining:
 
     def until_asked(self, node: str, signer: str, *, times: int = 1) -> Asking:
         """The request that came last, once there have been so many."""
-        return until(lambda: self.requests(node, signer)[times - 1 :], within_s=_WITHIN_S)[-1]
+        return until(lambda: self.requests(node, signer)[times - 1 :])[-1]
 
     def approve(self, name: str) -> None:
         self._must("certificate", "approve", name)

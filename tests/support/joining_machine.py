@@ -14,9 +14,8 @@ from typing import Final
 
 from tests.support.children import Child
 from tests.support.skewed_clock import SkewedClock
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
-_LIMIT_S: Final = 20.0
 _SET_UP: Final = (
     'mount --bind "$0" /etc && mount -t tmpfs none /run && echo "$1" >/proc/sys/kernel/hostname'
     " && echo ready && exec sleep infinity"
@@ -56,7 +55,7 @@ class Machine:
         )
         holder.start()
         try:
-            until(lambda: "ready" in log.read_text(), within_s=_LIMIT_S)
+            until(lambda: "ready" in log.read_text())
             machine = cls(name, etc, holder)
             if networked:
                 machine.run("ip", "link", "set", "lo", "up")
@@ -133,6 +132,6 @@ class Machine:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout

@@ -14,7 +14,6 @@ from tests.support.joining_machine import Machine
 from tests.support.krustlet_node import KrustletNode, Launch, krustlet_node_to_be
 from tests.support.until import until
 
-WITHIN_S: Final = 30.0
 _LOOPBACK: Final = "127.0.0.1"
 _LOCAL: Final = "--allow-local-modules"
 _NO_MORE: Final[Mapping[str, str]] = {}
@@ -103,11 +102,11 @@ def until_ready(joining: Joining, node: KrustletNode) -> None:
     """It is started, asks, is let in, and is ready."""
     node.start_only()
     approved(joining, node, CLIENT_SIGNER)
-    until(node.is_ready, within_s=WITHIN_S)
+    until(node.is_ready)
 
 
 def until_joined(joining: Joining, node: KrustletNode) -> None:
     """It is ready, and both of its certificates are signed by the cluster."""
     until_ready(joining, node)
     approved(joining, node, SERVING_SIGNER)
-    until(lambda: is_signed(node), within_s=WITHIN_S)
+    until(lambda: is_signed(node))

@@ -19,11 +19,10 @@ from tests.support.children import Child
 from tests.support.cluster import Cluster
 from tests.support.command import processes_writing_below
 from tests.support.processes import descendants, is_alive
-from tests.support.until import until, until_not
+from tests.support.until import PATIENCE_S, until, until_not
 
 _LOCKS: Final = Path("/run/krustlet")  # who is which node on this machine
-_READY_S: Final = 30.0
-_STOPPED_S: Final = 15.0
+_STOPPED_S: Final = 30.0
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,8 +103,8 @@ class KrustletNode:
         """Start it, and wait until it knows its pods, and the API server calls it ready."""
         known_before = self._times_known()
         self._child.start()
-        until(self.is_ready, within_s=_READY_S)
-        until(lambda: self._times_known() > known_before, within_s=_READY_S)
+        until(self.is_ready)
+        until(lambda: self._times_known() > known_before)
 
     def start_only(self) -> None:
         """Start it, and wait for nothing."""
@@ -113,7 +112,7 @@ class KrustletNode:
 
     def wait(self) -> int:
         """The exit code of one that ends by itself."""
-        return self._child.wait(within_s=_READY_S)
+        return self._child.wait(within_s=PATIENCE_S)
 
     def stop(self) -> int | None:
         """Have it end by itself; its containers go on. Its exit code, if it ran at all."""

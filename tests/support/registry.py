@@ -34,7 +34,7 @@ _CONFIG: Final = "application/vnd.wasm.config.v0+json"
 _LISTENS: Final = re.compile(rf"listening on {re.escape(_HOST)}:(\d+)")
 _READY_WITHIN_S: Final = 30.0
 _GRACE_S: Final = 2.0
-_LIMIT_S: Final = 10.0
+_LIMIT_S: Final = 30.0
 
 
 class Answer(msgspec.Struct, frozen=True):

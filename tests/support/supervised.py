@@ -30,7 +30,8 @@ ROOT: Final = Path(__file__).parents[2]
 TOY: Final = "tests.support.toy_runner:ToyRunner"
 SCRIPT: Final = "tests.support.script_runner:ScriptRunner"
 T = TypeVar("T")
-LIMIT_S: Final = 20.0  # for anything that takes milliseconds on an idle machine
+LIMIT_S: Final = 60.0  # for what takes milliseconds on an idle machine
+_LEFT_S: Final = 20.0  # less than what is left of a test would run for
 
 
 def settings(directory: Path, **changes: Any) -> SupervisorSettings:
@@ -74,8 +75,8 @@ class Supervised:
         finally:
             self.supervisor.close()
         # The log pump may outlive a supervisor that was killed, by the time of a last write.
-        await asyncio.to_thread(until_not, lambda: processes_of(self.directory), within_s=5)
-        await asyncio.to_thread(until_not, self._left, within_s=5)
+        await asyncio.to_thread(until_not, lambda: processes_of(self.directory), within_s=_LEFT_S)
+        await asyncio.to_thread(until_not, self._left, within_s=_LEFT_S)
 
     def _left(self) -> list[object]:
         """What there is by now that there was not before; tidying up may take a moment."""

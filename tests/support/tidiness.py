@@ -20,7 +20,6 @@ from tests.support.processes import BACKGROUND, descendants, is_alive, processes
 from tests.support.until import until_not
 
 _GROUPS: Final = ("krustlet", "krustlet-test")
-_SETTLED_S: Final = 10.0  # what is ending may take a moment
 _PROC: Final = Path("/proc")
 _AT_WORK: Final = (b"pytest", b"krustlet.process.supervisor")
 
@@ -32,7 +31,7 @@ def _nothing_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     groups = _all_groups()
     yield
     try:
-        until_not(lambda: left_below(directory, groups), within_s=_SETTLED_S)
+        until_not(lambda: left_below(directory, groups))
     finally:
         for pid in _mine(directory):
             with suppress(ProcessLookupError):

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
+
+PATIENCE_S: Final = 60.0  # for what takes seconds at most on an idle machine
 
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], *, within_s: float) -> T:
+def until(condition: Callable[[], T], *, within_s: float = PATIENCE_S) -> T:
     """What `condition` answers once it is truthy.
 
     Raises:
@@ -20,7 +22,7 @@ def until(condition: Callable[[], T], *, within_s: float) -> T:
     return seen
 
 
-def until_not(condition: Callable[[], T], *, within_s: float) -> None:
+def until_not(condition: Callable[[], T], *, within_s: float = PATIENCE_S) -> None:
     """Wait until `condition` answers something empty.
 
     Raises:

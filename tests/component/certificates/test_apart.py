@@ -33,7 +33,7 @@ def _every_process_ends() -> Iterator[None]:
     """By itself, some time after its last answer: no test that comes next is to find it."""
     before = children()
     yield
-    until_not(lambda: set(children()).difference(before), within_s=PROMPT_S)
+    until_not(lambda: set(children()).difference(before))
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_what_was_read_lately_is_remembered(python_is: Stand) -> None:
     key = apart(NewRequest(WANTED, None)).key
     pems = [key, *(b"junk %d" % junk for junk in range(8))]
     read = [apart(ReadPem(pem)) for pem in pems]
-    until_not(children, within_s=PROMPT_S)
+    until_not(children)
 
     python_is("exit 1")
     assert [apart(ReadPem(pem)) for pem in pems[1:]] == read[1:]
@@ -115,7 +115,7 @@ def test_a_process_that_has_answered_is_asked_again_and_ends_by_itself(starts: S
     assert starts() == 1
     (pid,) = set(children()) - others
 
-    until_not(lambda: pid in children(), within_s=PROMPT_S)
+    until_not(lambda: pid in children())
     assert apart(NewRequest(WANTED, key)).key == key
     assert starts() == 2
 
@@ -125,7 +125,7 @@ async def test_those_who_ask_at_once_do_not_wait_for_each_other(starts: Starts) 
     drafts = [patiently(apart, NewRequest(WANTED, None)) for _ in range(4)]
     assert len({draft.key for draft in await asyncio.gather(*drafts)}) == 4
     assert starts() == 4
-    await asyncio.to_thread(until_not, children, within_s=PROMPT_S)
+    await asyncio.to_thread(until_not, children)
 
 
 def test_no_key_is_in_the_list_of_processes(tmp_path: Path, python_is: Stand) -> None:
@@ -179,7 +179,7 @@ def test_a_process_that_fails_is_told_and_gone(python_is: Stand, program: str, h
     assert time.monotonic() - began < PROMPT_S
     assert caught.value.message == f"the process that works on keys and certificates {how}"
     assert caught.value.retryable
-    until_not(children, within_s=PROMPT_S)
+    until_not(children)
 
     python_is('exec $python "$@"')
     assert apart(ReadPem(b"junk")).certificate is None
@@ -219,7 +219,7 @@ async def test_whoever_is_cancelled_leaves_no_process_behind(
     pid = tmp_path / "pid"
     python_is(f"echo $$ > {pid}.new; mv {pid}.new {pid}; {HANGS}")
     waiting = asyncio.create_task(patiently(Apart(), ReadPem(b"junk")))
-    await asyncio.to_thread(until, pid.exists, within_s=PROMPT_S)
+    await asyncio.to_thread(until, pid.exists)
     assert int(pid.read_text()) in children()
     began = time.monotonic()
     waiting.cancel()
@@ -229,4 +229,4 @@ async def test_whoever_is_cancelled_leaves_no_process_behind(
     assert time.monotonic() - began < PROMPT_S
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
-    until_not(children, within_s=PROMPT_S)
+    until_not(children)

@@ -74,7 +74,7 @@ class Member:
 
     def ends(self) -> int:
         """How it ended; negative for a signal."""
-        return self._process.wait(10)
+        return self._process.wait(60)
 
     def kill(self) -> None:
         """It is dying, and nobody has waited for it yet."""

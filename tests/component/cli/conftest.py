@@ -15,7 +15,7 @@ def krustlet(tmp_path: Path) -> Iterator[Command]:
     """A command that must leave nothing behind, whatever the test does with it."""
     command = Command(tmp_path)
     yield command
-    until_not(command.leftovers, within_s=5)
+    until_not(command.leftovers)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_ctrl_c_ends_the_pod_gracefully(krustlet: Command, module: Modules) -> N
     with at_a_terminal(command, cwd=krustlet.directory, env=env) as terminal:
         terminal.until(b"ready", within_s=30)
         terminal.type(CTRL_C)
-        assert terminal.end(within_s=10) == 130
+        assert terminal.end(within_s=60) == 130
         assert b"pod sleep: stopped" in terminal.seen
         for odd in (b"Failed", b"Error", b"Traceback"):
             assert odd not in terminal.seen
@@ -42,9 +42,9 @@ def test_ctrl_c_while_compiling_starts_nothing(krustlet: Command, slow: str) -> 
     with at_a_terminal(command, cwd=krustlet.directory, env=env) as terminal:
         terminal.until(b"Compiling slow.wat", within_s=30)
         terminal.type(CTRL_C)
-        assert terminal.end(within_s=10) == 130
+        assert terminal.end(within_s=60) == 130
         assert b"Traceback" not in terminal.seen
-    until_not(lambda: processes_with("krustlet.wasm.compile"), within_s=5)
+    until_not(lambda: processes_with("krustlet.wasm.compile"))
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_grace_period(
@@ -61,8 +61,8 @@ def test_a_second_ctrl_c_does_not_wait_for_the_grace_period(
         assert terminal.process.poll() is None  # its container has not listened
         typed = time.monotonic()
         terminal.type(CTRL_C)
-        assert terminal.end(within_s=10) == 130
-        assert time.monotonic() - typed < 5
+        assert terminal.end(within_s=60) == 130
+        assert time.monotonic() - typed < 25  # of the thirty of its grace
         assert b"pod patient: stopped (c: Error, exit code 137)" in terminal.seen
 
 
@@ -102,7 +102,7 @@ def test_a_terminal_that_hangs_up_ends_the_pod(krustlet: Command, module: Module
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGHUP)
-        assert process.wait(timeout=10) == 129
+        assert process.wait(timeout=60) == 129
 
 
 def test_a_supervisor_that_dies_is_told_in_words(krustlet: Command, module: Modules) -> None:
@@ -113,7 +113,7 @@ def test_a_supervisor_that_dies_is_told_in_words(krustlet: Command, module: Modu
         for line in processes_with(str(krustlet.data)):
             if (pid := int(line.partition(":")[0])) != process.pid:
                 os.kill(pid, signal.SIGKILL)
-        assert process.wait(timeout=20) == 137
+        assert process.wait(timeout=60) == 137
         said = process.stderr.read()
     assert "the supervisor died, and its containers with it\n" in said
     assert "{" not in said
@@ -127,9 +127,9 @@ def test_kill_9_leaves_nothing_behind(krustlet: Command, module: Modules, moment
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         else:
-            until(lambda: processes_with(f"--scratch {krustlet.data}"), within_s=10)
+            until(lambda: processes_with(f"--scratch {krustlet.data}"))
         process.kill()
-    until_not(krustlet.leftovers, within_s=5)
+    until_not(krustlet.leftovers)
 
 
 def test_kill_9_of_the_supervisor_too_is_swept_by_the_next_run(
@@ -144,7 +144,7 @@ def test_kill_9_of_the_supervisor_too_is_swept_by_the_next_run(
             if pid != process.pid:
                 os.kill(pid, signal.SIGKILL)
         process.kill()
-    until_not(lambda: processes_with(str(krustlet.data)), within_s=5)
+    until_not(lambda: processes_with(str(krustlet.data)))
     assert list(krustlet.data.glob("runs/*"))
     assert krustlet("run", "-q", module("hello")).code == 0
     assert not list(krustlet.data.glob("runs/*"))
@@ -158,7 +158,7 @@ def test_two_at_once_do_not_disturb_each_other(krustlet: Command, module: Module
             assert krustlet("run", "-q", module("hello")).stdout == "Hello, world!\n"
         assert sleeper.poll() is None
         sleeper.send_signal(signal.SIGINT)
-        assert sleeper.wait(timeout=10) == 130
+        assert sleeper.wait(timeout=60) == 130
 
 
 def _containers_ignore_sigterm(krustlet: Command) -> None:

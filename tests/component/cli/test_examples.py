@@ -58,7 +58,7 @@ def test_a_long_running_pod_ends_when_told(
         assert process.stdout is not None
         assert process.stdout.readline() == "tick\n"
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=10)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert stderr.endswith("pod tick: stopped\n")
 
@@ -74,4 +74,4 @@ def test_one_that_waits_to_be_told_says_goodbye(krustlet: Command) -> None:
         assert process.stdout.readline() == "working\n"
         process.send_signal(signal.SIGINT)
         assert process.stdout.read() == "goodbye\n"
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=60) == 130

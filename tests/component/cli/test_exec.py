@@ -250,7 +250,7 @@ async def test_it_is_raw_again_after_a_stop(people: People) -> None:
         process.send_signal(signal.SIGSTOP)
         person.terminal.cook()  # as a shell does
         process.send_signal(signal.SIGCONT)
-        await asyncio.to_thread(until, person.is_raw, within_s=10)
+        await asyncio.to_thread(until, person.is_raw)
         person.types(b"\x03")
         await session.until(lambda: session.typed == b"\x03")
         session.exits(0)

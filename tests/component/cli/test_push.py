@@ -105,7 +105,7 @@ def test_the_same_module_has_the_same_digest_whenever_it_is_pushed(
 
     first = digest(SOURCE_DATE_EPOCH="")
     over = time.time() + 1
-    until(lambda: time.time() > over, within_s=5)  # what is told in seconds has changed by now
+    until(lambda: time.time() > over)  # what is told in seconds has changed by now
     assert digest(SOURCE_DATE_EPOCH="") == first
     dated = digest(SOURCE_DATE_EPOCH="1767225600")
     assert dated != first
@@ -272,7 +272,7 @@ def test_ctrl_c_is_130(krustlet: Command, module: Modules) -> None:
             connection, _ = silent.accept()  # it waits for an answer by now
             with connection:
                 process.send_signal(signal.SIGINT)
-                stdout, stderr = process.communicate(timeout=30)
+                stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout) == (130, "")
     assert "Traceback" not in stderr
 

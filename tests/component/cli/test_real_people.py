@@ -110,7 +110,7 @@ async def node(krustlet: Command, module: Modules) -> AsyncIterator[Node]:
             yield Node(kubelet, krustlet)
         for pod in kubelet.pods.all():
             kubelet.pods.delete(pod.uid, grace_s=0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for pod in kubelet.pods.all():
                 while kubelet.pods.state_of(pod.uid) is not None:
                     await kubelet.pods.changed(pod.uid)

@@ -201,7 +201,7 @@ def test_a_reader_that_goes_away_ends_the_pod(krustlet: Command, module: Modules
         assert process.stdout is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(timeout=20) == 141  # what SIGPIPE makes of other tools
+        assert process.wait(timeout=60) == 141  # what SIGPIPE makes of other tools
 
 
 def _terminated(pod: str) -> dict[str, object]:

@@ -32,7 +32,7 @@ def test_a_secret_is_in_no_other_process_and_in_no_file(krustlet: Command, modul
     manifest = krustlet.directory / "pod.yaml"
     manifest.write_text(POD.format(secret=secret))
     with krustlet.start("run", "-q", "pod.yaml") as process:
-        until(lambda: _logs(krustlet).count("ready") == 3, within_s=30)
+        until(lambda: _logs(krustlet).count("ready") == 3)
         pids = {int(line.partition(":")[0]) for line in processes_with(str(krustlet.data))}
         holders = {pid for pid in pids if secret.encode() in _memory(pid)}
         others = pids - holders - {process.pid}
@@ -46,7 +46,7 @@ def test_a_secret_is_in_no_other_process_and_in_no_file(krustlet: Command, modul
         assert kept
         assert not [path for path in kept if secret.encode() in path.read_bytes()]
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def _logs(krustlet: Command) -> str:

@@ -18,7 +18,7 @@ HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
 def krustlet(tmp_path: Path) -> Iterator[Command]:
     command = Command(tmp_path)
     yield command
-    until_not(command.leftovers, within_s=5)
+    until_not(command.leftovers)
 
 
 def test_the_provider_of_the_page_runs(krustlet: Command, tmp_path: Path) -> None:

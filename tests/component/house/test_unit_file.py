@@ -12,7 +12,7 @@ DEPLOY: Final = Path(__file__).parents[3] / "deploy"
 UNIT: Final = DEPLOY / "krustlet.service"
 UNPRIVILEGED: Final = DEPLOY / "krustlet-unprivileged.conf"
 PROGRAM: Final = "/opt/krustlet/bin/krustlet"
-_LIMIT_S: Final = 20.0
+_LIMIT_S: Final = 60.0
 
 Directives = dict[str, list[str]]
 

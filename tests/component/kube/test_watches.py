@@ -140,7 +140,7 @@ async def test_a_watch_that_is_left_is_closed(servers: Servers) -> None:
         async with aclosing(client.watch(PODS)) as events:
             async for _ in events:
                 break
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await left.wait()
 
 
@@ -149,7 +149,7 @@ async def test_a_server_that_says_nothing_any_more_is_noticed(servers: Servers) 
     config = a_config(await servers.http(streamer))
 
     async with (
-        asyncio.timeout(5),
+        asyncio.timeout(60),
         Session(config, timeout_s=5) as session,
         session.stream(Call("GET", "/"), silence_s=0.3) as stream,
     ):
@@ -217,7 +217,7 @@ async def test_many_watches_keep_no_request_waiting(servers: Servers) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     assert watched == MANY
-    assert max(took) < 2  # of the forty that a lease lasts
+    assert max(took) < 10  # of the forty that a lease lasts
 
 
 def our_end_of(port: int) -> socket.socket:

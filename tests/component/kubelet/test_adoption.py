@@ -49,7 +49,7 @@ class Node:
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=60)
 
     def delete(self) -> None:
         assert self._process is not None
@@ -88,7 +88,7 @@ def node(tmp_path: Path, guests: Guests) -> Iterator[Node]:
     for pid in supervisors:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    until_not(lambda: processes_writing_below(tmp_path), within_s=5)
+    until_not(lambda: processes_writing_below(tmp_path))
     remove_run(tmp_path / "root")  # its mounts and control groups have outlived it, too
 
 
@@ -96,7 +96,7 @@ def test_a_running_container_goes_on_as_it_is(node: Node) -> None:
     node.manifest.write_text(MANIFEST.format(policy="Always", guest="sleep", args="[]"))
     node.start()
     before = node.until_container("Running")
-    until(lambda: "ready" in node.log(), within_s=10)
+    until(lambda: "ready" in node.log())
     node.kill()
     node.start()
     after = node.until_container("Running")
@@ -123,7 +123,7 @@ def test_an_exit_meanwhile_is_reported_with_its_code(node: Node) -> None:
     node.start()
     node.until("Running")
     node.kill()
-    until(lambda: "done" in node.log(), within_s=10)
+    until(lambda: "done" in node.log())
     node.start()
     container = node.until_container("Succeeded")
     assert container.state.terminated is not None

@@ -57,7 +57,7 @@ def test_the_supervisor_the_mounts_and_the_groups_of_its_node_go(
         assert editor.poll() is None
         editor.kill()
 
-    assert supervisor.wait(timeout=5) == -15
+    assert supervisor.wait(timeout=60) == -15
     assert str(directory) not in Path("/proc/self/mountinfo").read_text()
     assert not directory.exists()
     assert not [top for top in tops if top.exists()]

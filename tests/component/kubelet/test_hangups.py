@@ -13,9 +13,8 @@ from typing import Final
 
 import pytest
 
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
-_LIMIT_S: Final = 15.0
 _PROGRAM: Final = """
 import asyncio, signal, sys, time
 from pathlib import Path
@@ -77,7 +76,7 @@ def reloading(said: Path, *, terminal: int | None) -> Iterator["subprocess.Popen
     )
     with process:
         try:
-            until(lambda: words(said) == "runs ", within_s=_LIMIT_S)
+            until(lambda: words(said) == "runs ")
             yield process
         finally:
             process.kill()
@@ -86,9 +85,9 @@ def reloading(said: Path, *, terminal: int | None) -> Iterator["subprocess.Popen
 def test_without_a_terminal_it_reads_again_and_goes_on(said: Path) -> None:
     with reloading(said, terminal=None) as process:
         process.send_signal(signal.SIGHUP)
-        until(lambda: words(said) == "runs reload ", within_s=_LIMIT_S)
+        until(lambda: words(said) == "runs reload ")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(_LIMIT_S) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert words(said) == "runs reload ended"
 
 
@@ -98,7 +97,7 @@ def test_with_a_terminal_it_reads_again_until_that_is_gone(said: Path) -> None:
         closed_at_last.callback(os.close, its)
         with reloading(said, terminal=its) as process:
             process.send_signal(signal.SIGHUP)
-            until(lambda: words(said) == "runs reload ", within_s=_LIMIT_S)
+            until(lambda: words(said) == "runs reload ")
             os.close(ours)  # the kernel tells of it by SIGHUP
-            assert process.wait(_LIMIT_S) == 0
+            assert process.wait(PATIENCE_S) == 0
     assert words(said) == "runs reload ended"

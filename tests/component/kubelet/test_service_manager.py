@@ -56,7 +56,6 @@ def test_one_that_is_gone_does_no_harm(address: str) -> None:
     assert [entry["event"] for entry in logs] == ["service.manager_not_told"]
 
 
-@pytest.mark.timeout(10)
 def test_one_that_does_not_read_holds_nobody_up(listener: socket.socket, tmp_path: Path) -> None:
     listener.bind(str(tmp_path / "notify"))
     manager = ServiceManager.from_environment({"NOTIFY_SOCKET": str(tmp_path / "notify")})

@@ -320,10 +320,10 @@ async def test_a_supervisor_that_does_not_quit(fake: FakeSupervisor) -> None:
 
 
 async def test_a_dead_supervisor_is_lost_when_its_containers_are(supervised: Supervised) -> None:
-    pids = [(await supervised.toy(sleeps_s=60)).pid for _ in range(10)]
+    pids = [(await supervised.toy(sleeps_s=600)).pid for _ in range(10)]
     os.kill(supervised.pid, signal.SIGKILL)
     await supervised.until_lost()
-    until_not(lambda: [pid for pid in pids if is_alive(pid)], within_s=1)
+    until_not(lambda: [pid for pid in pids if is_alive(pid)])
     with pytest.raises(SupervisorUnavailable):
         await supervised.toy()
 
@@ -336,5 +336,5 @@ async def test_a_supervisor_that_dies_during_a_start(supervised: Supervised) -> 
     begun = time.monotonic()
     results = await asyncio.gather(starting, return_exceptions=True)
     assert isinstance(results[0], Started | SupervisorUnavailable)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     await supervised.until_lost()

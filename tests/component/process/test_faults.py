@@ -18,10 +18,9 @@ from tests.support.wasm_node import CACHE
 _ROUNDS: Final = 120
 _SEED: Final = 20260314
 _SEEN: Final = {"ended", "killed", "lost", "adopted", "visited", "cut short", "CompileFailed"}
-_SOON_S: Final = 20.0
 _MEMORY_KB: Final = 1024  # other processes by then, which have had another life
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.root
 
 
 def test_whatever_is_killed_whenever_nothing_is_doubled_lost_or_left(tmp_path: Path) -> None:
@@ -39,12 +38,13 @@ def test_whatever_is_killed_whenever_nothing_is_doubled_lost_or_left(tmp_path: P
         assert faults.wrong == []
         assert wrong_in(faults.journal, faults.killed) == []
         until_not(
-            lambda: differences(before, _traces(faults, top), memory_kb=_MEMORY_KB),
-            within_s=_SOON_S,  # who was killed last may not have a successor yet
+            lambda: differences(
+                before, _traces(faults, top), memory_kb=_MEMORY_KB
+            ),  # who was killed last may not have a successor yet
         )
         assert rests.descriptors == rested.descriptors
         assert faults.quit() == 0, faults.said
-        until_not(lambda: processes_of(faults.directory), within_s=_SOON_S)
+        until_not(lambda: processes_of(faults.directory))
         assert list(groups_below(top)) == []
 
 

@@ -30,7 +30,7 @@ def a_child(directory: Path, *before: str) -> Iterator[int]:
     command = [*before, sys.executable, "-c", _SLEEPS, str(directory)]
     with subprocess.Popen(command) as child:
         try:
-            until(lambda: _is_python(child.pid), within_s=10)
+            until(lambda: _is_python(child.pid))
             yield child.pid
         finally:
             child.kill()
@@ -140,7 +140,7 @@ def test_a_run_of_the_tests_is_told_of_its_processes_and_no_others(tmp_path: Pat
     )
     pid = int(orphan.stdout)
     try:
-        until(lambda: _is_python(pid), within_s=10)
+        until(lambda: _is_python(pid))
         assert not [line for line in left_below(ours, frozenset()) if f"process {pid}: " in line]
         assert [line for line in left_below(alike, frozenset()) if f"process {pid}: " in line]
     finally:

@@ -97,7 +97,7 @@ async def test_pumps_that_die_again_and_again(supervised: Supervised) -> None:
     await supervised.toy(prints="x\n", id_="b")
     await supervised.end("b")
     assert supervised.printed("b") == b"x\n"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
 
 
 async def test_neither_start_nor_stop_waits_for_a_pump_that_is_stuck(

@@ -230,4 +230,4 @@ def _mount(*arguments: str) -> None:
 
 
 def _until_noted(supervised: Supervised, text: str) -> None:
-    until(lambda: text in supervised.settings.log.read_text(), within_s=20)
+    until(lambda: text in supervised.settings.log.read_text())

@@ -59,7 +59,7 @@ def test_a_pump_that_will_not_end_is_ended(
     assert len(children()) == 1
     begun = time.monotonic()
     keeper.close()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 30
     assert children() == []
     keeper.pid = 0
 

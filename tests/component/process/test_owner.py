@@ -41,7 +41,7 @@ def test_an_owner_killed_while_the_supervisor_starts_leaves_nothing(
     scratch: Path, after_s: float
 ) -> None:
     with a_kubelet(scratch, scratch=True, ready=False) as owner:
-        until(lambda: len(processes_of(scratch)) > 1, within_s=20)
+        until(lambda: len(processes_of(scratch)) > 1)
         time.sleep(after_s)
         owner.send_signal(signal.SIGKILL)
         owner.wait()

@@ -49,7 +49,7 @@ class FakeSession:
 
     async def until(self, condition: Any) -> None:
         """Wait until `condition` holds of what people have done."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(60), self.changed:
             await self.changed.wait_for(condition)
 
     # the server's -----------------------------------------------------------------------------
@@ -132,7 +132,7 @@ class FakeControl:
 
     async def session(self) -> FakeSession:
         """The next one that somebody begins."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.sessions.get()
 
 

@@ -19,7 +19,7 @@ from tests.support.pods import Story, a_pod
 
 NODE = "node-1"
 HOST = "127.0.0.1"
-LIMIT_S = 30
+LIMIT_S = 60
 LINE = b"2023-11-14T22:13:20.000000001Z %s F %s\n"
 
 

@@ -168,7 +168,7 @@ async def test_five_hundred_follow_at_once(rig: Rig, many_files: None) -> None:
             rig.prints(story.pod, "to all")
             before = time.monotonic()
             assert (await rig.ask("/healthz", rig.admin)) == (200, "ok")
-            assert time.monotonic() - before < 2
+            assert time.monotonic() - before < LIMIT_S / 2
             ends(rig, story)
     assert read == [b"to all\n"] * 500
     assert (open_logs(rig), following_tasks()) == (0, 0)
@@ -209,11 +209,10 @@ async def test_a_long_log_does_not_keep_others_waiting(rig: Rig) -> None:
                 async for _ in answer.content.iter_any():
                     pass
 
-        longest = 0.0
+        turns = 0
         reading = [asyncio.create_task(read_all()) for _ in range(3)]
         while not all(task.done() for task in reading):
-            before = time.monotonic()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - before)
+            turns += 1
         await asyncio.gather(*reading)
-    assert longest < 0.25
+    assert turns > 60  # not one or two a log

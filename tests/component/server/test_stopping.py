@@ -20,7 +20,7 @@ class Asking:
         self._http = http
 
     async def __call__(self, path: str, method: str = "POST") -> tuple[int, Any]:
-        async with asyncio.timeout(20), self._http.request(method, path) as answer:
+        async with asyncio.timeout(60), self._http.request(method, path) as answer:
             is_pod = answer.content_type == "application/json"
             return answer.status, await (answer.json() if is_pod else answer.text())
 
@@ -28,7 +28,7 @@ class Asking:
         return asyncio.create_task(self(path, method))
 
     async def until_asked(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.rig.pods.waiting:  # noqa: ASYNC110 - what others do has no event
                 await asyncio.sleep(0)
 
@@ -100,7 +100,7 @@ async def test_who_does_not_wait_has_asked_all_the_same(ask: Asking) -> None:
     await ask.until_asked()
     stopping.cancel()
     await asyncio.gather(stopping, return_exceptions=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while ask.rig.pods.waiting:  # noqa: ASYNC110 - likewise
             await asyncio.sleep(0.01)
     assert len(ask.control.asked) == 1

@@ -23,7 +23,7 @@ V1 = "channel.k8s.io"
 V1_BASE64 = "base64.channel.k8s.io"
 EXEC = "/exec/shop/web/app?command=ls"
 ALL = "&input=1&output=1&error=1"
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 class Client:

@@ -55,7 +55,7 @@ async def test_c_and_it_is_not_tried_again_at_full_cost(cache: AotCache, laborio
     started = time.monotonic()
     with pytest.raises(CompileFailed) as caught:
         await cache.ensure(laborious, digest=digest_of(laborious), name="another-name.wasm")
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 2
     assert caught.value.message.startswith("another-name.wasm: compiling took over 2 s")
     assert caught.value.hint == "it is not tried again for 5 minutes"
 

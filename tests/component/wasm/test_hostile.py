@@ -24,7 +24,7 @@ UNKNOWN, ACCESS_DENIED, NEW_SOCKET_LIMIT = 0, 1, 10  # of wasi:sockets/network's
 async def works_as_ever(wasm: WithWasm) -> None:
     """Another container beside it is none the worse for it."""
     await wasm.start("hello", id_="neighbour")
-    assert (await wasm.supervised.end("neighbour", within_s=10)).code == 0
+    assert (await wasm.supervised.end("neighbour")).code == 0
     assert wasm.supervised.printed("neighbour") == b"Hello, world!\n"
 
 
@@ -70,7 +70,7 @@ async def test_b_timers_without_end_end_with_their_process(wasm: WithWasm) -> No
     await wasm.supervised.until_printed("a", b"ready\n")
     await works_as_ever(wasm)
     wasm.supervised.supervisor.stop("a", grace_s=1)
-    end = await wasm.supervised.end("a", within_s=10)
+    end = await wasm.supervised.end("a")
     assert (end.code, end.reason) == (143, ERROR)
 
 
@@ -79,7 +79,7 @@ async def test_d_output_without_end_is_not_kept_in_memory(wasm: WithWasm) -> Non
     await works_as_ever(wasm)
     assert private_bytes(wasm.supervised.pump) < 40 * MIB
     wasm.supervised.supervisor.stop("a", grace_s=1)
-    end = await wasm.supervised.end("a", within_s=20)
+    end = await wasm.supervised.end("a")
     assert end.code in (143, 137)
     assert private_bytes(wasm.supervised.pid) < 40 * MIB
 

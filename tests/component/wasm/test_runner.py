@@ -133,7 +133,7 @@ async def test_one_that_asks_for_its_grace_period_can_have_it(wasm: WithWasm, bo
     await wasm.start("waits", preopens=[Preopen(str(box), "/")])
     await wasm.supervised.until_printed("a", b"ready\n")
     (box / told[1:]).touch()
-    end = await wasm.supervised.end("a", within_s=5)
+    end = await wasm.supervised.end("a")
     assert (end.code, end.reason) == (0, "Completed")
     assert wasm.supervised.printed("a") == b"ready\nterminating\n"
 
@@ -143,7 +143,7 @@ async def test_it_can_be_killed_whatever_it_does(wasm: WithWasm, guest: str) -> 
     started = await wasm.start(guest)
     await wasm.supervised.until_printed("a", b"ready\n")
     os.kill(started.pid, signal.SIGKILL)
-    end = await wasm.supervised.end("a", within_s=5)
+    end = await wasm.supervised.end("a")
     assert (end.code, end.reason) == (137, ERROR)
 
 
@@ -152,7 +152,7 @@ async def test_it_can_be_stopped_whatever_it_does(wasm: WithWasm, guest: str) ->
     await wasm.start(guest)
     await wasm.supervised.until_printed("a", b"ready\n")
     wasm.supervised.supervisor.stop("a", grace_s=10)
-    end = await wasm.supervised.end("a", within_s=5)
+    end = await wasm.supervised.end("a")
     assert (end.code, end.reason) == (143, ERROR)
 
 

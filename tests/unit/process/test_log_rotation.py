@@ -401,7 +401,7 @@ async def test_entries_are_followed_from_file_to_file(path: Path) -> None:
         await asyncio.sleep(0.001)
     log.close()
     ended.set()
-    await asyncio.wait_for(following, 10)
+    await asyncio.wait_for(following, 60)
     assert b"".join(entry.text for entry in found) == texts(0, 60)
 
 
@@ -422,5 +422,5 @@ async def test_text_is_followed_from_file_to_file_and_from_the_line_that_was_ask
         write(log, number, number + 3)
     log.close()
     ended.set()
-    await asyncio.wait_for(following, 10)
+    await asyncio.wait_for(following, 60)
     assert b"".join(found) == texts(5, 60)

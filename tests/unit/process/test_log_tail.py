@@ -68,5 +68,5 @@ async def test_of_a_huge_log_only_the_end_is_read(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.seek(50 * 2**30)  # a hole, which would take a minute to read
         file.write(b"\n" + an_entry("last") * 5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await tail(path, 3) == b"last\n" * 3
