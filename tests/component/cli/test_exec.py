@@ -11,7 +11,7 @@ import pytest
 
 from krustlet.server import NodeServer
 from tests.component.cli.people import People
-from tests.component.server.control import Broken
+from tests.component.server.control import Broken, at_rest
 from tests.support.command import KRUSTLET, Command
 from tests.support.pods import Story, a_container, a_pod
 from tests.support.until import until
@@ -120,11 +120,7 @@ async def test_what_nobody_reads_here_waits_there(people: People, krustlet: Comm
             session = await people.control.session()
             for _ in range(500):
                 session.prints(b"x" * 65536)
-            await asyncio.sleep(0.5)
-            held = session.printed_bytes
-            assert 0 < held < 8 << 20
-            await asyncio.sleep(0.2)
-            assert session.printed_bytes == held
+            assert await at_rest(lambda: session.printed_bytes) < 8 << 20
             session.exits(0)
             assert process.stdout is not None
             assert len(await asyncio.to_thread(process.stdout.read)) == 500 * 65536
@@ -141,9 +137,7 @@ async def test_what_the_command_does_not_read_is_not_read_here_either(
             with _reading(file, krustlet) as process:
                 session = await people.control.session()
                 session.reads.clear()
-                await asyncio.sleep(0.5)
-                position = file.tell()  # one for both processes
-                assert 0 < position < 8 << 20
+                assert await at_rest(file.tell) < 8 << 20  # one position for both processes
                 session.reads.set()
                 await session.until(lambda: session.is_input_over)
                 session.exits(0)

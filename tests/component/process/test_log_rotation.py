@@ -130,7 +130,7 @@ async def test_an_end_is_told_though_the_log_is_stuck(supervised: Supervised) ->
     assert (await supervised.end("other")).code == 0
     supervised.supervisor.stop("stuck", grace_s=0)
     assert (await supervised.end("stuck")).code == 128 + signal.SIGTERM
-    assert asyncio.get_running_loop().time() - begun < 2 * 2.0 + 2.0
+    assert asyncio.get_running_loop().time() - begun < 30
 
 
 def memory_kib(pid: int) -> int:

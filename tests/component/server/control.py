@@ -1,7 +1,7 @@
 """What people may do with pods, done by nobody: a test plays the process that they talk with."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,16 @@ from krustlet.objects import Pod
 
 class Broken(KrustletError):
     """Nothing can be run."""
+
+
+async def at_rest(count: Callable[[], int]) -> int:
+    """What is counted, once that has begun and then stood still for half a second."""
+    before = 0
+    async with asyncio.timeout(60):
+        while not before or count() != before:
+            before = count()
+            await asyncio.sleep(0.5)
+    return before
 
 
 class FakeSession:
