@@ -7,6 +7,7 @@ from tests.support.guests import Guests, default_cache
 pytest_plugins = [
     "pytester",
     "tests.support.golden",
+    "tests.support.signals",
     "tests.support.skips",
     "tests.support.tidiness",
 ]

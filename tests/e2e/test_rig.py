@@ -367,15 +367,22 @@ def test_a_cluster_run_by_hand_ends_when_one_of_its_programs_does(
     assert processes_of(tmp_path) == []
 
 
-def by_hand(temporary: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextlib.contextmanager
+def by_hand(temporary: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A cluster as `make cluster` runs one, killed at the latest here."""
+    with subprocess.Popen(
         [sys.executable, "-m", "tests.support.run_cluster"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
-    )
+    ) as run:
+        try:
+            yield run
+        except BaseException:
+            run.kill()  # or its end would be waited for, and it has no reason to
+            raise
 
 
 def program_of(pid: int) -> str:
