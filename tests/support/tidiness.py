@@ -19,6 +19,7 @@ from tests.support.leftovers import groups_below, mounts_of
 from tests.support.processes import BACKGROUND, descendants, is_alive, processes_of, status
 from tests.support.until import until_not
 
+_SETTLED_S: Final = 20.0  # what is ending may take a moment
 _GROUPS: Final = ("krustlet", "krustlet-test")
 _PROC: Final = Path("/proc")
 _AT_WORK: Final = (b"pytest", b"krustlet.process.supervisor")
@@ -31,7 +32,7 @@ def _nothing_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     groups = _all_groups()
     yield
     try:
-        until_not(lambda: left_below(directory, groups))
+        until_not(lambda: left_below(directory, groups), within_s=_SETTLED_S)
     finally:
         for pid in _mine(directory):
             with suppress(ProcessLookupError):
