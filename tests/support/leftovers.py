@@ -13,7 +13,14 @@ from typing import Final
 
 import msgspec
 
-from tests.support.processes import BACKGROUND, descendants, descriptors, is_alive, processes_of
+from tests.support.processes import (
+    BACKGROUND,
+    descendants,
+    descriptors,
+    is_alive,
+    name_of,
+    processes_of,
+)
 
 _PROC: Final = Path("/proc")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
@@ -111,9 +118,7 @@ def _processes(directory: Path) -> list[int]:
 
 
 def _name(pid: int) -> str:
-    try:
-        name = (_PROC / str(pid) / "comm").read_text(errors="replace").strip()
-    except (FileNotFoundError, ProcessLookupError):
+    if not (name := name_of(pid)):
         return "(gone)"
     return name if is_alive(pid) else f"{name} (zombie)"
 

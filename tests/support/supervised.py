@@ -21,7 +21,7 @@ from krustlet.process.logfile import parse_entry
 from krustlet.process.messages import Execute
 from krustlet.process.session import ProcessSession
 from krustlet.process.walls import NO_WALLS, Walls
-from tests.support.processes import children, descriptors, processes_of, supervisors_of
+from tests.support.processes import children, descriptors, name_of, processes_of, supervisors_of
 from tests.support.script_runner import Script
 from tests.support.toy_runner import Toy
 from tests.support.until import until, until_not
@@ -107,7 +107,7 @@ class Supervised:
 
     def _child(self, name: str) -> int | None:
         for pid in processes_of(self.directory):
-            if name in (Path("/proc") / str(pid) / "comm").read_text():
+            if name_of(pid) == name:
                 return pid
         return None
 

@@ -16,7 +16,7 @@ from krustlet.cgroups.files import SYSTEM_FILES
 from krustlet.cgroups.mounts import Mount, find_mounts
 from tests.support.children import Child
 from tests.support.command import Result
-from tests.support.processes import descendants
+from tests.support.processes import descendants, name_of
 from tests.support.until import until
 
 PROGRAM: Final = Path("/lib/systemd/systemd")
@@ -163,8 +163,7 @@ def _first_below(child: Child) -> int:
         child.check()
         assert child.pid is not None
         below = descendants(child.pid)[:1]
-        names = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in below]
-        return below[0] if names == ["systemd"] else 0
+        return below[0] if [*map(name_of, below)] == ["systemd"] else 0
 
     return until(found, within_s=_LIMIT_S)
 

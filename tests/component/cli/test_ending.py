@@ -5,12 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.component.cli.conftest import Modules
 from tests.support.command import KRUSTLET, Command, processes_with
+from tests.support.processes import name_of
 from tests.support.terminal import CTRL_C, at_a_terminal
 from tests.support.until import until, until_not
 
@@ -165,7 +165,7 @@ def _containers_ignore_sigterm(krustlet: Command) -> None:
     """Stop the container's process: a stopped one takes no signal but SIGKILL to heart."""
     for line in processes_with(str(krustlet.data)):
         pid = int(line.partition(":")[0])
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        name = name_of(pid)
         if len(name) == 15 and set(name) <= set("0123456789abcdef"):
             os.kill(pid, signal.SIGSTOP)
             return

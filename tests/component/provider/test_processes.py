@@ -291,10 +291,11 @@ def _recorded_end(directory: Path, id_: str) -> bool:
 
 
 def _kill_all(directory: Path) -> None:
-    for pid in processes_of(directory):
+    pids = processes_of(directory)
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    until_not(lambda: processes_of(directory), within_s=LIMIT_S)
+    until_not(lambda: [*filter(is_alive, pids)], within_s=LIMIT_S)  # while it ends, it listens
 
 
 async def test_a_supervisor_whose_containers_have_all_ended_does_not_stay(tmp_path: Path) -> None:
