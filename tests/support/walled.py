@@ -12,7 +12,7 @@ from krustlet.process.walls import Bind, User, Walls
 ALICE: Final = User(1_879_060_001, 1_879_060_001, (1_879_070_000,))
 """Nobody of this machine: out of the range that pods get their users from."""
 
-WAITS: Final = "import os, time; os.write(1, b'ready\\n'); time.sleep(60)"
+WAITS: Final = "import os, time; os.write(1, b'ready\\n'); time.sleep(600)"
 
 
 def a_root(directory: Path, name: str = "root", *, owner: User = ALICE) -> Path:

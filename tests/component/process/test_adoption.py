@@ -90,7 +90,7 @@ async def test_what_is_forgotten_is_not_known_to_the_next(supervised: Supervised
     await supervised.end("a")
     await supervised.end("b")
     supervised.supervisor.forget("a")
-    await supervised.toy(id_="c", sleeps_s=60)
+    await supervised.toy(id_="c", sleeps_s=600)
     supervised.supervisor.close()
     next_one = await supervised.connect()
     assert set(next_one.known) == {"b", "c"}
@@ -122,7 +122,7 @@ async def test_what_a_dead_kubelet_had_asked_for_is_known_to_the_next(
     """
     os.kill(supervised.pid, signal.SIGSTOP)
     dying = supervised.supervisor
-    starting = asyncio.create_task(supervised.toy(id_="a", sleeps_s=60))
+    starting = asyncio.create_task(supervised.toy(id_="a", sleeps_s=600))
     await asyncio.sleep(0)  # it is said now, and not heard
     dying.close()
     with pytest.raises(SupervisorUnavailable):
@@ -153,7 +153,7 @@ async def test_its_record_says_when_it_began_and_how_it_ended(supervised: Superv
 
 
 async def test_a_record_outlives_its_supervisor(supervised: Supervised) -> None:
-    await supervised.toy(id_="a", sleeps_s=60)
+    await supervised.toy(id_="a", sleeps_s=600)
     os.kill(supervised.pid, signal.SIGKILL)
     await supervised.until_lost()
     record = read_record(supervised.record_directory("a"))

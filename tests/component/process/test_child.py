@@ -49,8 +49,8 @@ async def facts_of(supervised: Supervised) -> dict[str, Any]:
 
 
 async def test_it_has_its_three_streams_and_the_way_to_report(supervised: Supervised) -> None:
-    await supervised.toy(sleeps_s=60)  # a neighbour, whose pipes the supervisor holds, too
-    started = await supervised.toy(prints="x\n", sleeps_s=60, id_="a")
+    await supervised.toy(sleeps_s=600)  # a neighbour, whose pipes the supervisor holds, too
+    started = await supervised.toy(prints="x\n", sleeps_s=600, id_="a")
     await supervised.until_printed("a", b"x")
     found = descriptors(started.pid)
     assert set(found) == {0, 1, 2, 4}
@@ -64,7 +64,7 @@ async def test_its_environment_is_the_zygotes(supervised: Supervised) -> None:
     assert {k: v for k, v in facts["environ"].items() if k != "LC_CTYPE"} == {
         "TOKIO_WORKER_THREADS": "1"
     }
-    started = await supervised.toy(sleeps_s=60)
+    started = await supervised.toy(sleeps_s=600)
     assert environment(started.pid) == b"TOKIO_WORKER_THREADS=1\0"
 
 
@@ -77,7 +77,7 @@ async def test_it_reads_nothing_and_dumps_no_core(supervised: Supervised) -> Non
 
 
 async def test_its_signals_are_those_of_a_fresh_process(supervised: Supervised) -> None:
-    started = await supervised.toy(prints="x\n", sleeps_s=60, id_="a")
+    started = await supervised.toy(prints="x\n", sleeps_s=600, id_="a")
     await supervised.until_printed("a", b"x")
     facts = status(started.pid)
     assert signals(facts["SigPnd"]) | signals(facts["ShdPnd"]) == set()
@@ -87,20 +87,20 @@ async def test_its_signals_are_those_of_a_fresh_process(supervised: Supervised) 
 
 
 async def test_it_gains_no_privileges(supervised: Supervised) -> None:
-    started = await supervised.toy(prints="x\n", sleeps_s=60, id_="a")
+    started = await supervised.toy(prints="x\n", sleeps_s=600, id_="a")
     await supervised.until_printed("a", b"x")
     assert status(started.pid)["NoNewPrivs"] == "1"
 
 
 async def test_it_is_called_like_its_container(supervised: Supervised) -> None:
     name = "a-name-longer-than-the-kernel-keeps"
-    started = await supervised.toy(prints="x\n", sleeps_s=60, id_=name)
+    started = await supervised.toy(prints="x\n", sleeps_s=600, id_=name)
     await supervised.until_printed(name, b"x")
     assert status(started.pid)["Name"] == name[:15]
 
 
 async def test_a_terminal_reaches_neither_it_nor_its_supervisor(supervised: Supervised) -> None:
-    started = await supervised.toy(sleeps_s=60)
+    started = await supervised.toy(sleeps_s=600)
     pid = supervised.pid
     assert os.getsid(pid) == pid != os.getsid(0)
     assert os.getsid(started.pid) == os.getsid(supervised.pump) == pid
@@ -116,7 +116,7 @@ async def test_a_payload_of_any_size_arrives_whole(supervised: Supervised, size:
 
 
 async def test_it_dies_with_its_supervisor(supervised: Supervised) -> None:
-    ignores = "import os, signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+    ignores = "import os, signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
     pids = [(await supervised.script(ignores)).pid for _ in range(5)]
     os.kill(supervised.pid, signal.SIGKILL)
     until_not(lambda: [pid for pid in pids if is_alive(pid)], within_s=LIMIT_S)
@@ -158,7 +158,7 @@ async def test_the_supervisor_has_nothing_that_was_not_meant_for_it(tmp_path: Pa
         os.set_inheritable(stranger, True)
     try:
         async with Supervised(tmp_path) as supervised:
-            started = await supervised.toy(prints="x\n", sleeps_s=60, id_="a")
+            started = await supervised.toy(prints="x\n", sleeps_s=600, id_="a")
             await supervised.until_printed("a", b"x\n")
             for pid in (supervised.pid, supervised.pump, started.pid):
                 assert str(tmp_path) not in descriptors(pid).values()

@@ -25,7 +25,7 @@ IGNORES_SIGTERM = """
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 os.write(1, b"ready\\n")
-while True: time.sleep(60)
+while True: time.sleep(600)
 """
 
 
@@ -50,7 +50,7 @@ async def test_an_exit_code_is_told_as_it_was(supervised: Supervised, code: int)
 async def test_an_end_by_a_signal_is_128_and_the_signal(
     supervised: Supervised, number: signal.Signals
 ) -> None:
-    started = await supervised.toy(sleeps_s=60, id_="a")
+    started = await supervised.toy(sleeps_s=600, id_="a")
     os.kill(started.pid, number)
     end = await supervised.end("a")
     assert (end.code, end.reason) == (128 + number, ERROR)
@@ -112,7 +112,7 @@ async def test_nobody_waits_for_a_report_that_another_process_may_still_write(
     forks = """
 import os, time
 if (pid := os.fork()) == 0:
-    time.sleep(60)
+    time.sleep(600)
 os.write(1, b"%d\\n" % pid)
 os._exit(5)
 """
@@ -132,7 +132,7 @@ async def test_a_path_that_is_none_is_refused(supervised: Supervised, field: str
 
 
 async def test_stop_is_a_sigterm(supervised: Supervised) -> None:
-    await supervised.toy(sleeps_s=60, id_="a")
+    await supervised.toy(sleeps_s=600, id_="a")
     supervised.supervisor.stop("a", grace_s=60)
     end = await supervised.end("a")
     assert (end.code, end.reason) == (128 + signal.SIGTERM, ERROR)
@@ -177,7 +177,7 @@ async def test_sigterm_is_sent_once(supervised: Supervised) -> None:
 import os, signal, time
 signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"term\\n"))
 os.write(1, b"ready\\n")
-while True: time.sleep(60)
+while True: time.sleep(600)
 """
     await supervised.script(counts, id_="a")
     await supervised.until_printed("a", b"ready\n")
@@ -191,7 +191,7 @@ while True: time.sleep(60)
 
 async def test_a_stop_on_the_heels_of_a_start_is_not_lost(supervised: Supervised) -> None:
     for number in range(20):
-        await supervised.toy(sleeps_s=60, id_=f"a{number}")
+        await supervised.toy(sleeps_s=600, id_=f"a{number}")
         supervised.supervisor.stop(f"a{number}", grace_s=60)
     codes = {(await supervised.end(f"a{number}")).code for number in range(20)}
     assert codes == {128 + signal.SIGTERM}
@@ -227,7 +227,7 @@ async def test_an_unknown_runner_is_refused(supervised: Supervised) -> None:
 
 
 async def test_an_id_is_used_once(supervised: Supervised) -> None:
-    started = await supervised.toy(sleeps_s=60, id_="a")
+    started = await supervised.toy(sleeps_s=600, id_="a")
     with pytest.raises(StartRefused, match="known already"):
         await supervised.toy(id_="a")
     assert is_alive(started.pid)
@@ -281,7 +281,7 @@ async def _nothing_is_left_of(supervised: Supervised, id_: str) -> None:
 
 
 async def test_forgotten_while_it_runs_it_is_dropped_at_its_end(supervised: Supervised) -> None:
-    await supervised.toy(sleeps_s=60, id_="a")
+    await supervised.toy(sleeps_s=600, id_="a")
     supervised.supervisor.forget("a")
     supervised.supervisor.stop("a", grace_s=0)
     await supervised.end("a")
@@ -301,7 +301,7 @@ async def test_quit_ends_everything(supervised: Supervised) -> None:
 
 
 async def test_sigterm_ends_the_supervisor_and_everything_with_it(supervised: Supervised) -> None:
-    started = await supervised.toy(sleeps_s=60)
+    started = await supervised.toy(sleeps_s=600)
     os.kill(supervised.pid, signal.SIGTERM)
     await supervised.until_lost()
     assert not is_alive(started.pid)

@@ -142,7 +142,7 @@ async def test_the_last_words_are_written_though_the_supervisor_is_dead(
 ) -> None:
     printed = tmp_path / "printed"
     prints = f"import os, time; os.write(1, b'last'); os.mkdir({str(printed)!r})"
-    await supervised.script(f"{prints}; time.sleep(60)", id_="a")
+    await supervised.script(f"{prints}; time.sleep(600)", id_="a")
     until(printed.exists, within_s=LIMIT_S)
     pump = supervised.pump
     os.kill(supervised.pid, signal.SIGKILL)

@@ -202,7 +202,7 @@ async def test_it_dies_with_its_supervisor_whoever_it_is(
     supervised: Supervised, tmp_path: Path
 ) -> None:
     """A change of user clears the wish to."""
-    ignores = "import os, signal, time; signal.signal(15, 1); os.write(1, b'x\\n'); time.sleep(60)"
+    ignores = "import os, signal, time; signal.signal(15, 1); os.write(1, b'x\\n'); time.sleep(600)"
     walls = walls_around(a_root(tmp_path))
     started = await supervised.script(ignores, walls=walls, id_="a")
     await supervised.until_printed("a", b"x\n")

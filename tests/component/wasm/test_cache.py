@@ -480,7 +480,7 @@ async def test_who_gives_up_ends_the_compiler(cache: AotCache, directory: Path, 
     ensuring.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ensuring
-    await asyncio.to_thread(until_not, lambda: is_alive(compiler))
+    await asyncio.to_thread(until_not, lambda: is_alive(compiler), within_s=2)
     assert code_in(directory) == []
 
 
@@ -533,7 +533,7 @@ def test_a_killed_owner_leaves_neither_compiler_nor_file(
         until(lambda: len(processes_of(slow)) == 2, within_s=LIMIT_S)
         time.sleep(after_s)
         owner.kill()
-    until_not(lambda: processes_of(slow))
+    until_not(lambda: processes_of(slow), within_s=3)
     assert code_in(directory) == []
 
 
