@@ -93,10 +93,10 @@ def test_a_command_at_a_terminal_has_one(
     bench.apply(a_pod("talks", images("tty"), container={"stdin": True}))
     bench.until_phase("talks", "Running")
     with person.sits_at("exec", "-it", "talks", "--", "tty") as terminal:
-        terminal.until(b"111", within_s=PATIENCE_S)
+        terminal.until(b"111")
         terminal.type(b"hello\r")
-        terminal.until(b"got hello", within_s=PATIENCE_S)
-        assert terminal.end(within_s=PATIENCE_S) == 0
+        terminal.until(b"got hello")
+        assert terminal.end() == 0
     assert bench.phase("talks") == "Running"
 
 
@@ -179,11 +179,11 @@ def test_a_container_with_a_terminal_is_talked_to_and_left_to_itself(
     bench.apply(a_pod("shell", images("stdin"), container={"stdin": True, "tty": True}))
     bench.until_phase("shell", "Running")
     with person.sits_at("attach", "shell") as terminal:
-        terminal.until_that(terminal.is_raw, within_s=PATIENCE_S)
+        terminal.until_that(terminal.is_raw)
         terminal.type(b"hello\r")
-        terminal.until(b"hello\r\nhello\r\n", within_s=PATIENCE_S)  # the echo, and the answer
+        terminal.until(b"hello\r\nhello\r\n")  # the echo, and the answer
         terminal.type(b"\x10\x11")
-        assert terminal.end(within_s=PATIENCE_S) == 0
+        assert terminal.end() == 0
     assert bench.phase("shell") == "Running"
 
 

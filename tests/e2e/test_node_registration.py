@@ -18,7 +18,7 @@ from tests.support.cluster import Cluster
 from tests.support.command import Result
 from tests.support.until import until
 
-WITHIN_S: Final = 90.0  # controllers that lost their API server come back within a minute
+WITHIN_S: Final = 90.0  # many times what an idle machine takes
 TROUBLE: Final = "the supervisor does not answer"
 
 T = TypeVar("T")

@@ -239,9 +239,9 @@ def test_who_is_asked_may_say_no(
     leaving: KrustletNode, admin: Admin, keys: bytes, code: int
 ) -> None:
     with admin.asked() as terminal:
-        terminal.until(b"[y/N]", within_s=PATIENCE_S)
+        terminal.until(b"[y/N]")
         terminal.type(keys)
-        assert terminal.end(within_s=PATIENCE_S) == code
+        assert terminal.end() == code
     seen = b" ".join(terminal.seen.split())
     assert b"Take node leaving out of the cluster" in seen
     assert str(leaving.data).encode() in terminal.seen
@@ -251,9 +251,9 @@ def test_who_is_asked_may_say_no(
 def test_who_is_asked_may_say_yes(leaving: KrustletNode, admin: Admin) -> None:
     leaving.stop()
     with admin.asked() as terminal:
-        terminal.until(b"[y/N]", within_s=PATIENCE_S)
+        terminal.until(b"[y/N]")
         terminal.type(b"y\n")
-        assert terminal.end(within_s=PATIENCE_S) == 0
+        assert terminal.end() == 0
     assert is_nothing_left(leaving)
 
 

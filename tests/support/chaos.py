@@ -18,7 +18,7 @@ import msgspec
 from tests.support.bench import Bench, a_pod
 from tests.support.history import Seen
 from tests.support.krustlet_node import KrustletNode
-from tests.support.processes import descendants, is_alive, status
+from tests.support.processes import descendants, is_alive, name_of, status
 from tests.support.until import until
 
 Image = Callable[[str], str]
@@ -258,11 +258,7 @@ class Chaos:
             for status in _statuses(pod)
             if "running" in status.get("state", {})
         }
-        there = []
-        for pid in self.node.containers():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends right now
-                if is_alive(pid):
-                    there.append(status(pid)["Name"])
+        there = [name for pid in self.node.containers() if (name := name_of(pid)) and is_alive(pid)]
         found += [Seen(comm, "runs for nobody") for comm in there if comm not in told]
         found += [Seen(pod, "does not run") for comm, pod in told.items() if comm not in there]
         found += [Seen(comm, "runs twice") for comm in set(there) if there.count(comm) > 1]

@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from tests.support.processes import GONE
+
 KRUSTLET: Final = (sys.executable, "-m", "krustlet")
 _LIMIT_S: Final = 60.0
 
@@ -88,7 +90,7 @@ def processes_with(text: str) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
+        except GONE:
             continue  # it ended meanwhile
         if text in line:
             found.append(f"{process.name}: {line}")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.support.krustlet_node import KrustletNode
 from tests.support.leftovers import groups_below
-from tests.support.processes import status
+from tests.support.processes import GONE, status
 from tests.support.until import until
 
 _PROC: Final = Path("/proc")
@@ -92,12 +92,12 @@ def _is_walled(pid: int) -> bool:
     """Whether the last wall stands, behind which no other can be raised."""
     try:
         return status(pid)["Seccomp"] == _FILTERED
-    except (FileNotFoundError, ProcessLookupError):
+    except GONE:
         return False  # it has ended meanwhile
 
 
 def _groups(pid: int) -> str:
     try:
         return (_PROC / str(pid) / "cgroup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+    except GONE:
         return ""  # it has ended meanwhile

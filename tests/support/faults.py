@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from krustlet.cgroups import detect
 from tests.support.mortal_kubelet import MODULES, AnyEntry, Lives, Rests, read_journal
-from tests.support.processes import is_alive, processes_of, status
+from tests.support.processes import GONE, is_alive, processes_of, status
 from tests.support.supervised import ROOT
 from tests.support.until import PATIENCE_S, until, until_not
 from tests.support.victims import Killed, Victim, kind_of
@@ -109,12 +109,12 @@ class Faults:
                 text=True,
                 env=os.environ | {"PYTHONPATH": str(ROOT)},
             )
-        self._until(lambda: self._count(Lives) > lives, within_s=PATIENCE_S)
+        self._until(lambda: self._count(Lives) > lives)
 
     def _count(self, kind: type[AnyEntry]) -> int:
         return sum(isinstance(entry, kind) for entry in self.journal)
 
-    def _until(self, condition: Callable[[], T], *, within_s: float) -> T:
+    def _until(self, condition: Callable[[], T], *, within_s: float = PATIENCE_S) -> T:
         """As `until`, but a kubelet that ends by itself is told of at once."""
 
         def seen() -> T:
@@ -138,7 +138,7 @@ class Faults:
         if victim is Victim.KUBELET:
             self._kill_kubelet()
         else:
-            self._until(lambda: self._kill_one(victim), within_s=PATIENCE_S)
+            self._until(lambda: self._kill_one(victim))
         self._look_for_doubles()
 
     def _kill_one(self, victim: Victim) -> bool:
@@ -156,7 +156,7 @@ class Faults:
                 return False  # another has that number by now
             at = time.time()
             signal.pidfd_send_signal(process, signal.SIGKILL)
-        except (FileNotFoundError, ProcessLookupError):
+        except GONE:
             return False
         finally:
             os.close(process)
@@ -180,7 +180,7 @@ class Faults:
         """All processes that can be killed but the kubelet, by their numbers."""
         found = {}
         for pid in processes_of(self.directory):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with contextlib.suppress(*GONE):
                 if pid != self._process.pid and (kind := kind_of(pid)) is not None:
                     found[pid] = kind, status(pid)["Name"]
         return found

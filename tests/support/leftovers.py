@@ -15,6 +15,7 @@ import msgspec
 
 from tests.support.processes import (
     BACKGROUND,
+    GONE,
     descendants,
     descriptors,
     is_alive,
@@ -136,7 +137,7 @@ def _namespaces(pids: Iterable[int]) -> Iterator[str]:
         for kind in _NAMESPACES:
             try:
                 yield str((_PROC / str(pid) / "ns" / kind).readlink())
-            except (FileNotFoundError, ProcessLookupError):
+            except GONE:
                 continue  # a process that has just ended
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 _PROC = Path("/proc")
-_GONE = (FileNotFoundError, ProcessLookupError)  # who looks at others may find them ending
+GONE = (FileNotFoundError, ProcessLookupError)  # who looks at others may find them ending
 
 
 def processes_of(directory: Path) -> list[int]:
@@ -18,7 +18,7 @@ def processes_of(directory: Path) -> list[int]:
     for process in _PROC.glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes()
-        except _GONE:
+        except GONE:
             continue  # it ended meanwhile
         if os.fsencode(directory) in line and int(process.name) != os.getpid():
             found.append(int(process.name))
@@ -43,7 +43,7 @@ def children() -> list[int]:
     """This process' own, zombies included, those in the background left out."""
     found: list[int] = []
     for task in (_PROC / "self" / "task").iterdir():
-        with contextlib.suppress(*_GONE):  # a thread that has ended meanwhile
+        with contextlib.suppress(*GONE):  # a thread that has ended meanwhile
             found += map(int, (task / "children").read_text().split())
     return sorted(set(found) - BACKGROUND)
 
@@ -52,10 +52,10 @@ def descendants(pid: int) -> list[int]:
     """Its children, theirs, and so on; empty if it is gone."""
     found: list[int] = []
     tasks: list[Path] = []
-    with contextlib.suppress(*_GONE):
+    with contextlib.suppress(*GONE):
         tasks += (_PROC / str(pid) / "task").iterdir()
     for task in tasks:
-        with contextlib.suppress(*_GONE):  # a thread that has ended meanwhile
+        with contextlib.suppress(*GONE):  # a thread that has ended meanwhile
             found += map(int, (task / "children").read_text().split())
     return [one for child in found for one in (child, *descendants(child))]
 
@@ -64,7 +64,7 @@ def is_alive(pid: int) -> bool:
     """Whether there is such a process, and it is not only waiting to be noticed as dead."""
     try:
         return not status(pid)["State"].startswith(("Z", "X"))
-    except _GONE:
+    except GONE:
         return False
 
 
@@ -72,7 +72,7 @@ def name_of(pid: int) -> str:
     """What the kernel calls it, in 15 characters; empty if it is gone."""
     try:
         return (_PROC / str(pid) / "comm").read_text(errors="replace").strip()
-    except _GONE:
+    except GONE:
         return ""
 
 
@@ -89,7 +89,7 @@ def descriptors(pid: int | None = None) -> dict[int, str]:
     for link in folder.iterdir():
         try:
             found[int(link.name)] = str(link.readlink())
-        except _GONE:
+        except GONE:
             continue  # the one that listed them
     return found
 

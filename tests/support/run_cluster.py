@@ -21,7 +21,7 @@ from tests.support.cluster import Cluster
 from tests.support.command import processes_writing_below
 from tests.support.controlplane import ControlPlaneError, Programs
 from tests.support.guests import default_cache
-from tests.support.processes import processes_of
+from tests.support.processes import GONE, processes_of
 from tests.support.registry import Registry
 
 ROOT: Final = Path(__file__).parents[2]
@@ -138,7 +138,7 @@ def _processes_of(node: Path) -> set[int]:
     somebody's editor that has a file of it open."""
     found = set(processes_writing_below(node))
     for pid in processes_of(node):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(*GONE):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if any(pair in _owners(node) for pair in itertools.pairwise(words)):
                 found.add(pid)

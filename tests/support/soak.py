@@ -9,7 +9,7 @@ import msgspec
 
 from krustlet.process.logfile import parse_entry
 from krustlet.provider import ContainerEnded
-from tests.support.processes import processes_of, status
+from tests.support.processes import GONE, processes_of, status
 from tests.support.until import until
 from tests.support.wasm_node import WasmNode
 
@@ -86,9 +86,9 @@ class Soak:
     def _until_running(self, ids: Sequence[str]) -> None:
         """All of them run at this moment, each as one process, and have said so."""
         names = sorted(id_[:_COMM] for id_ in ids)
-        until(lambda: self.running() == names, within_s=LIMIT_S)
+        until(lambda: self.running() == names)
         logs = [self._node.log(id_) for id_ in ids]
-        until(lambda: all(b"ready" in log.read_bytes() for log in logs), within_s=LIMIT_S)
+        until(lambda: all(b"ready" in log.read_bytes() for log in logs))
 
     def running(self) -> list[str]:
         """The names of the processes that are containers."""
@@ -96,7 +96,7 @@ class Soak:
         for pid in processes_of(self._node.directory):
             try:
                 names.append(status(pid)["Name"])
-            except (FileNotFoundError, ProcessLookupError):
+            except GONE:
                 continue  # it has ended meanwhile
         return sorted(name for name in names if not name.startswith("krustlet"))
 

@@ -24,13 +24,13 @@ from krustlet.process.walls import NO_WALLS, Walls
 from tests.support.processes import children, descriptors, name_of, processes_of, supervisors_of
 from tests.support.script_runner import Script
 from tests.support.toy_runner import Toy
-from tests.support.until import until, until_not
+from tests.support.until import PATIENCE_S, until, until_not
 
 ROOT: Final = Path(__file__).parents[2]
 TOY: Final = "tests.support.toy_runner:ToyRunner"
 SCRIPT: Final = "tests.support.script_runner:ScriptRunner"
 T = TypeVar("T")
-LIMIT_S: Final = 60.0  # for what takes milliseconds on an idle machine
+LIMIT_S: Final = PATIENCE_S
 _LEFT_S: Final = 20.0  # less than what is left of a test would run for
 
 
@@ -103,7 +103,7 @@ class Supervised:
     @property
     def pump(self) -> int:
         """The process id of the log pump."""
-        return until(lambda: self._child("krustlet-logpum") or 0, within_s=LIMIT_S)
+        return until(lambda: self._child("krustlet-logpum") or 0)
 
     def _child(self, name: str) -> int | None:
         for pid in processes_of(self.directory):
@@ -181,7 +181,7 @@ class Supervised:
         def seen() -> bool:
             return self.log(id_).exists() and text in self.printed(id_, stream)
 
-        await asyncio.to_thread(until, seen, within_s=LIMIT_S)
+        await asyncio.to_thread(until, seen)
 
     # events -----------------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.support.until import PATIENCE_S
+
 CTRL_C: Final = b"\x03"
 
 
@@ -42,7 +44,7 @@ class Terminal:
         modes = termios.tcgetattr(self._master)[3]
         return not modes & (termios.ICANON | termios.ECHO | termios.ISIG)
 
-    def until(self, text: bytes, *, within_s: float) -> None:
+    def until(self, text: bytes, *, within_s: float = PATIENCE_S) -> None:
         """Read until `text` has been shown.
 
         Raises:
@@ -53,7 +55,7 @@ class Terminal:
             assert time.monotonic() < deadline, f"{text!r} not within {within_s} s: {self.seen!r}"
             self._read(0.05)
 
-    def until_that(self, condition: Callable[[], bool], *, within_s: float) -> None:
+    def until_that(self, condition: Callable[[], bool], *, within_s: float = PATIENCE_S) -> None:
         """Read until `condition` holds.
 
         Raises:
@@ -64,7 +66,7 @@ class Terminal:
             assert time.monotonic() < deadline, f"not within {within_s} s: {self.seen!r}"
             self._read(0.05)
 
-    def end(self, *, within_s: float) -> int:
+    def end(self, *, within_s: float = PATIENCE_S) -> int:
         """The command's exit code, once it has ended and all it said has been read."""
         deadline = time.monotonic() + within_s
         while self.process.poll() is None:

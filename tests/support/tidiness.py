@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from tests.support.leftovers import groups_below, mounts_of
-from tests.support.processes import BACKGROUND, descendants, is_alive, processes_of, status
+from tests.support.processes import BACKGROUND, GONE, descendants, is_alive, processes_of, status
 from tests.support.until import until_not
 
 _SETTLED_S: Final = 20.0  # what is ending may take a moment
@@ -60,14 +60,14 @@ def _all_groups() -> frozenset[str]:
 
 
 def _name(pid: int) -> str:
-    with suppress(FileNotFoundError, ProcessLookupError):
+    with suppress(*GONE):
         return f"{status(pid)['Name']}, {' '.join(_words(pid))}"
     return "(gone)"
 
 
 def _is_of(pid: int, directory: Path) -> bool:
     """Whether it names the directory or what is in it; not one whose name begins alike."""
-    with suppress(FileNotFoundError, ProcessLookupError):
+    with suppress(*GONE):
         return any(_holds(word, str(directory)) for word in _words(pid))
     return False
 
@@ -88,7 +88,7 @@ def _others_are_at_work(ours: set[int]) -> bool:
             command = (process / "cmdline").read_bytes()
             if int(process.name) not in known and any(word in command for word in _AT_WORK):
                 return True
-        except (FileNotFoundError, ProcessLookupError):
+        except GONE:
             continue  # it ended meanwhile
     return False
 

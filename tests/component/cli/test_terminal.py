@@ -131,5 +131,5 @@ def _at_a_terminal(krustlet: Command, *arguments: str, **env: str) -> bytes:
     with at_a_terminal(
         [*KRUSTLET, *arguments], cwd=krustlet.directory, env=environment
     ) as terminal:
-        assert terminal.end(within_s=60) == 0
+        assert terminal.end() == 0
         return terminal.seen

@@ -19,7 +19,7 @@ from krustlet.process import (
 from tests.component.process.test_logs import WAITS_TO_GO_ON
 from tests.support.processes import is_alive, processes_of
 from tests.support.script_provider import a_kubelet
-from tests.support.supervised import LIMIT_S, Supervised
+from tests.support.supervised import Supervised
 from tests.support.until import until, until_not
 
 SLEEPS = "import os, time; os.write(1, b'up\\n'); time.sleep(600)"
@@ -67,7 +67,7 @@ async def test_an_end_that_nobody_heard_of_is_told_to_the_next(
     with a_kubelet(tmp_path, waits):
         pass
     gate.touch()
-    until(lambda: _ended_on_disk(tmp_path, "c0"), within_s=LIMIT_S)
+    until(lambda: _ended_on_disk(tmp_path, "c0"))
     async with the_next_kubelet(tmp_path) as supervised:
         known = supervised.supervisor.known["c0"]
         assert known.end is not None
@@ -103,7 +103,7 @@ async def test_an_end_is_not_known_before_it_was_told(supervised: Supervised) ->
     started = await supervised.toy(prints="x\n", id_="a", sleeps_s=0.2)
     pump = supervised.pump
     os.kill(pump, signal.SIGSTOP)
-    until_not(lambda: is_alive(started.pid), within_s=LIMIT_S)
+    until_not(lambda: is_alive(started.pid))
     first = supervised.supervisor
     second = await supervised.connect()
     known: Known = second.known["a"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import descriptors, is_alive, processes_of, status
-from tests.support.supervised import LIMIT_S, Supervised
+from tests.support.supervised import Supervised
 from tests.support.until import until, until_not
 
 TELLS_OF_ITSELF = """
@@ -119,9 +119,9 @@ async def test_it_dies_with_its_supervisor(supervised: Supervised) -> None:
     ignores = "import os, signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
     pids = [(await supervised.script(ignores)).pid for _ in range(5)]
     os.kill(supervised.pid, signal.SIGKILL)
-    until_not(lambda: [pid for pid in pids if is_alive(pid)], within_s=LIMIT_S)
+    until_not(lambda: [pid for pid in pids if is_alive(pid)])
     await supervised.until_lost()
-    until_not(lambda: processes_of(supervised.directory), within_s=LIMIT_S)
+    until_not(lambda: processes_of(supervised.directory))
 
 
 async def test_it_dies_with_a_supervisor_that_died_before_it_could_ask_to(
@@ -131,11 +131,11 @@ async def test_it_dies_with_a_supervisor_that_died_before_it_could_ask_to(
     started = await supervised.script(
         loads="import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", id_="a"
     )
-    until(lambda: status(started.pid)["State"].startswith("T"), within_s=LIMIT_S)
+    until(lambda: status(started.pid)["State"].startswith("T"))
     os.kill(supervised.pid, signal.SIGKILL)
     await supervised.until_lost()
     os.kill(started.pid, signal.SIGCONT)
-    until_not(lambda: is_alive(started.pid), within_s=LIMIT_S)
+    until_not(lambda: is_alive(started.pid))
 
 
 async def test_the_supervisor_keeps_no_descriptor_of_what_has_ended(

@@ -86,7 +86,7 @@ async def test_the_socket_of_a_dead_supervisor_is_replaced(tmp_path: Path) -> No
     pids = processes_of(tmp_path)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    until_not(lambda: [*filter(is_alive, pids)], within_s=LIMIT_S)  # while it ends, it listens
+    until_not(lambda: [*filter(is_alive, pids)])  # while it ends, it listens
     assert (tmp_path / "supervisor" / "supervisor.sock").is_socket()
     async with Supervised(tmp_path) as supervised:
         await supervised.toy(id_="a")
@@ -115,7 +115,7 @@ async def test_only_one_at_a_time_looks_for_a_supervisor(tmp_path: Path) -> None
     """Else two would find none, and each start one in place of the other's."""
     directory = settings(tmp_path).directory
     with only_one(directory), a_kubelet(tmp_path, ready=False) as kubelet:
-        await asyncio.to_thread(until, lambda: _waits_for_lock(kubelet.pid), within_s=LIMIT_S)
+        await asyncio.to_thread(until, lambda: _waits_for_lock(kubelet.pid))
         assert processes_of(tmp_path) == [kubelet.pid]
 
 
@@ -182,7 +182,7 @@ async def test_all_who_are_connected_hear_everything(supervised: Supervised) -> 
     async with other:
         await supervised.toy(id_="a")
         await supervised.end("a")
-        await asyncio.to_thread(until, lambda: len(events) == 2, within_s=LIMIT_S)
+        await asyncio.to_thread(until, lambda: len(events) == 2)
         assert events == supervised.events
         other.stop("a", grace_s=0)
 

@@ -37,11 +37,8 @@ def test_whatever_is_killed_whenever_nothing_is_doubled_lost_or_left(tmp_path: P
         assert summary(faults.journal).keys() >= _SEEN
         assert faults.wrong == []
         assert wrong_in(faults.journal, faults.killed) == []
-        until_not(
-            lambda: differences(
-                before, _traces(faults, top), memory_kb=_MEMORY_KB
-            ),  # who was killed last may not have a successor yet
-        )
+        # Who was killed last may not have a successor yet.
+        until_not(lambda: differences(before, _traces(faults, top), memory_kb=_MEMORY_KB))
         assert rests.descriptors == rested.descriptors
         assert faults.quit() == 0, faults.said
         until_not(lambda: processes_of(faults.directory))

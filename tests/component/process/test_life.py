@@ -266,7 +266,7 @@ async def test_without_descriptors_for_another_it_is_refused(supervised: Supervi
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[4], limits[1]))  # the payload, and a pipe
     with pytest.raises(StartRefused, match="Too many open files"):
         await supervised.toy(id_="a")
-    until(lambda: descriptors(pid) == before, within_s=LIMIT_S)
+    until(lambda: descriptors(pid) == before)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
     await _nothing_is_left_of(supervised, "a")
 

@@ -11,7 +11,7 @@ import pytest
 from krustlet.process import LogEntry
 from tests.component.process.test_logs import WAITS_TO_GO_ON, follow
 from tests.support.processes import descriptors, is_alive
-from tests.support.supervised import LIMIT_S, Supervised
+from tests.support.supervised import Supervised
 from tests.support.until import until, until_not
 
 CHUNK = 64 * 1024
@@ -21,7 +21,7 @@ LONGEST = 16 * 1024
 def kill_pump(supervised: Supervised) -> int:
     pump = supervised.pump
     os.kill(pump, signal.SIGKILL)
-    until_not(lambda: is_alive(pump), within_s=LIMIT_S)
+    until_not(lambda: is_alive(pump))
     return pump
 
 
@@ -37,7 +37,7 @@ async def test_the_next_pump_takes_over(supervised: Supervised, tmp_path: Path) 
         await supervised.script(script, id_=id_)
         await supervised.until_printed(id_, b"before\n")
     died = kill_pump(supervised)
-    until(lambda: supervised.pump != died, within_s=LIMIT_S)
+    until(lambda: supervised.pump != died)
     gate.touch()
     for id_ in ("a", "b"):
         assert (await supervised.end(id_)).code == 0
@@ -143,18 +143,16 @@ async def test_the_last_words_are_written_though_the_supervisor_is_dead(
     printed = tmp_path / "printed"
     prints = f"import os, time; os.write(1, b'last'); os.mkdir({str(printed)!r})"
     await supervised.script(f"{prints}; time.sleep(600)", id_="a")
-    until(printed.exists, within_s=LIMIT_S)
+    until(printed.exists)
     pump = supervised.pump
     os.kill(supervised.pid, signal.SIGKILL)
     await supervised.until_lost()
-    until_not(lambda: is_alive(pump), within_s=LIMIT_S)
+    until_not(lambda: is_alive(pump))
     assert supervised.printed("a") == b"last"
 
 
 async def test_a_pump_holds_nothing_of_the_supervisors(supervised: Supervised) -> None:
-    until(
-        lambda: "anon_inode:[eventpoll]" in descriptors(supervised.pump).values(), within_s=LIMIT_S
-    )
+    until(lambda: "anon_inode:[eventpoll]" in descriptors(supervised.pump).values())
     found = descriptors(supervised.pump)
     assert sorted(found)[:3] == [0, 1, 2]
     assert sorted(link.split(":")[0] for n, link in found.items() if n > 2) == [

@@ -127,9 +127,9 @@ async def test_what_is_printed_is_followed_at_once(supervised: Supervised, tmp_p
     ended, found = asyncio.Event(), list[LogEntry]()
     following = asyncio.create_task(follow(supervised.log("a"), ended, found))
     await supervised.script(prints + "os.write(1, b'second\\n')", id_="a")
-    await asyncio.to_thread(until, lambda: len(found) == 1, within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: len(found) == 1)
     gate.touch()
-    await asyncio.to_thread(until, lambda: len(found) == 2, within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: len(found) == 2)
     await supervised.end("a")
     ended.set()
     await asyncio.wait_for(following, LIMIT_S)
@@ -216,7 +216,7 @@ async def test_a_log_begins_as_soon_as_it_can(supervised: Supervised, tmp_path: 
 
 
 def _until_noted(supervised: Supervised) -> None:
-    until_not(lambda: "loses lines" not in supervised.settings.log.read_text(), within_s=LIMIT_S)
+    until_not(lambda: "loses lines" not in supervised.settings.log.read_text())
 
 
 def test_after_a_line_cut_short_the_next_begins_on_its_own(

@@ -18,7 +18,7 @@ from krustlet.process.messages import Execute
 from krustlet.process.walls import Bind, User, Walls
 from tests.support.processes import descriptors, is_alive, status
 from tests.support.script_runner import Script
-from tests.support.supervised import LIMIT_S, SCRIPT, Supervised
+from tests.support.supervised import SCRIPT, Supervised
 from tests.support.until import until, until_not
 from tests.support.walled import (
     ALICE,
@@ -207,7 +207,7 @@ async def test_it_dies_with_its_supervisor_whoever_it_is(
     started = await supervised.script(ignores, walls=walls, id_="a")
     await supervised.until_printed("a", b"x\n")
     os.kill(supervised.pid, signal.SIGKILL)
-    until_not(lambda: is_alive(started.pid), within_s=LIMIT_S)
+    until_not(lambda: is_alive(started.pid))
     await supervised.until_lost()
 
 
@@ -599,7 +599,7 @@ async def test_who_is_executed_early_waits_for_the_walls(
     walls = walls_around(a_root(tmp_path), Bind(str(a_volume(tmp_path)), "/data"))
     loads = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
     started = await supervised.script(WAITS, loads=loads, walls=walls, id_="a")
-    until(lambda: status(started.pid)["State"].startswith("T"), within_s=LIMIT_S)
+    until(lambda: status(started.pid)["State"].startswith("T"))
     payload = msgspec.msgpack.encode(Script(LOOKS))
     session = await supervised.supervisor.execute(Execute("x", "a", SCRIPT, False), payload, walls)
     try:

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import processes_of
-from tests.support.supervised import LIMIT_S
 from tests.support.until import until_not
 
 
@@ -18,7 +17,7 @@ def _nothing_runs_on(tmp_path: Path) -> Iterator[None]:
     """Also where a test fails between the death of a kubelet and the coming of the next."""
     yield
     try:
-        until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+        until_not(lambda: processes_of(tmp_path))
     finally:
         for pid in processes_of(tmp_path):
             with contextlib.suppress(ProcessLookupError):

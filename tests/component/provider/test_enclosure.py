@@ -15,7 +15,7 @@ from krustlet.cgroups import Cgroups, Limits, detect
 from krustlet.provider import ContainerEnded, ContainerRequest, ProcessRuntime, RuntimeEvent
 from tests.support.processes import processes_of, supervisors_of
 from tests.support.script_provider import ScriptProvider, a_request
-from tests.support.supervised import LIMIT_S, settings
+from tests.support.supervised import settings
 from tests.support.until import until, until_not
 
 pytestmark = pytest.mark.root
@@ -52,19 +52,18 @@ class Node:
             usage = self.runtime.usage(id_)
             return usage.pids if usage is not None else 0
 
-        await asyncio.to_thread(until, members, within_s=LIMIT_S)
+        await asyncio.to_thread(until, members)
 
     async def end(self, id_: str) -> ContainerEnded:
         def ends() -> list[ContainerEnded]:
             return [e for e in self.events if isinstance(e, ContainerEnded) and e.id == id_]
 
-        return (await asyncio.to_thread(until, ends, within_s=LIMIT_S))[0]
+        return (await asyncio.to_thread(until, ends))[0]
 
     async def has_no_groups(self) -> None:
         await asyncio.to_thread(
             until_not,
             lambda: [path for path in detect(self.name).below() if "pod" in path],
-            within_s=LIMIT_S,
         )
 
 
@@ -74,7 +73,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     node = await Node(tmp_path, name).open()
     yield node
     await node.runtime.close(stop_all=True)
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))
     again = detect(name)
     assert again.below() == []
     again.close()
@@ -105,7 +104,7 @@ async def test_what_it_uses_is_told_while_it_runs(node: Node) -> None:
         usage = node.runtime.usage("a")
         return usage is not None and usage.cpu_ns > 50_000_000
 
-    await asyncio.to_thread(until, spent, within_s=LIMIT_S)
+    await asyncio.to_thread(until, spent)
     usage = node.runtime.usage("a")
     assert before is None
     assert usage is not None
@@ -146,7 +145,7 @@ async def test_processes_beside_it_are_in_its_group(node: Node) -> None:
         usage = node.runtime.usage("a")
         return usage is not None and usage.pids == 2
 
-    await asyncio.to_thread(until, together, within_s=LIMIT_S)
+    await asyncio.to_thread(until, together)
     session.close()
     node.runtime.stop("a", grace_s=0)
     await node.end("a")

@@ -13,7 +13,7 @@ from krustlet.process import NotRunning, SupervisorUnavailable, spawn
 from krustlet.provider import ContainerEnded, ProcessRuntime, RuntimeEvent
 from tests.support.processes import descriptors, is_alive, processes_of, supervisors_of
 from tests.support.script_provider import ScriptProvider, a_request
-from tests.support.supervised import LIMIT_S, settings
+from tests.support.supervised import settings
 from tests.support.until import until, until_not
 
 SLEEPS = "import time; time.sleep(600)"
@@ -41,7 +41,7 @@ class Node:
 
     async def end(self, id_: str) -> ContainerEnded:
 
-        return (await asyncio.to_thread(until, lambda: self.ends(id_), within_s=LIMIT_S))[0]
+        return (await asyncio.to_thread(until, lambda: self.ends(id_)))[0]
 
     def sockets(self) -> list[str]:
         return sorted(path.name for path in (self.directory / "supervisor").glob("*.sock"))
@@ -51,7 +51,7 @@ class Node:
 def directory(tmp_path: Path) -> Iterator[Path]:
     before = descriptors()
     yield tmp_path
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))
     assert descriptors() == before
 
 
@@ -77,7 +77,7 @@ async def test_what_an_earlier_one_runs_is_adopted_and_new_is_started_elsewhere(
     new.runtime.stop("a", grace_s=0)
     assert (await new.end("a")).code in (137, 143)
     new.runtime.forget("a")
-    until(lambda: len(supervisors_of(directory)) == 1, within_s=LIMIT_S)  # it had no more to keep
+    until(lambda: len(supervisors_of(directory)) == 1)  # it had no more to keep
     assert new.ends("b") == []
     await new.runtime.close(stop_all=True)
 
@@ -107,7 +107,7 @@ async def test_an_earlier_protocol_is_enough_to_see_containers_to_their_ends(
     new.runtime.stop("a", grace_s=0)
     await new.end("a")
     new.runtime.forget("a")
-    until(lambda: len(supervisors_of(directory)) == 1, within_s=LIMIT_S)
+    until(lambda: len(supervisors_of(directory)) == 1)
     await new.runtime.close(stop_all=True)
 
 
@@ -138,7 +138,7 @@ async def test_an_idle_earlier_one_goes_at_once_and_a_dead_ones_socket_is_buried
     await old.start("b", SLEEPS)
     await old.runtime.close(stop_all=False)
     os.kill(idle, 9)
-    until_not(lambda: is_alive(idle), within_s=LIMIT_S)  # nor does it listen any more
+    until_not(lambda: is_alive(idle))  # nor does it listen any more
 
     new = await Node(directory, "two").open()
     assert (await new.end("b")).code == 137  # by its record

@@ -29,7 +29,7 @@ from tests.support.processes import (
     supervisors_of,
 )
 from tests.support.script_provider import ScriptProvider, a_kubelet, a_request, a_runtime
-from tests.support.supervised import LIMIT_S, settings
+from tests.support.supervised import settings
 from tests.support.until import until, until_not
 
 SLEEPS = "import time; time.sleep(600)"
@@ -52,7 +52,7 @@ class Opened:
         await self.runtime.start(a_request(self.directory, id_, runs))
 
     async def end(self, id_: str) -> ContainerEnded:
-        await asyncio.to_thread(until, lambda: self.ends(id_), within_s=LIMIT_S)
+        await asyncio.to_thread(until, lambda: self.ends(id_))
         (end,) = self.ends(id_)
         return end
 
@@ -70,7 +70,7 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
     await opened.open()
     yield opened
     await opened.runtime.close(stop_all=True)
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))
     assert opened.provider.closed
     assert (descriptors(), children()) == before
 
@@ -99,7 +99,7 @@ async def test_what_was_recorded_is_cleaned_up(opened: Opened, tmp_path: Path) -
     await opened.runtime.clean("never-was")
     assert not (tmp_path / "pods" / "a" / "run").exists()
     await opened.start("a")  # the id is free again
-    await asyncio.to_thread(until, lambda: len(opened.ends("a")) == 2, within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: len(opened.ends("a")) == 2)
 
 
 async def test_what_cannot_be_started_is_refused(opened: Opened) -> None:
@@ -172,7 +172,7 @@ async def test_the_next_kubelet_finds_what_runs_and_hears_what_ended(tmp_path: P
         pass
     gate.touch()
     opened = Opened(tmp_path)
-    until(lambda: len(processes_of(tmp_path)) == 3, within_s=LIMIT_S)  # supervisor, pump, `c0`
+    until(lambda: len(processes_of(tmp_path)) == 3)  # supervisor, pump, `c0`
     await opened.open()
     try:
         assert set(opened.found) == {"c0", "c1"}
@@ -185,7 +185,7 @@ async def test_the_next_kubelet_finds_what_runs_and_hears_what_ended(tmp_path: P
         assert len(opened.ends("c1")) == 1  # its end had been told
     finally:
         await opened.runtime.close(stop_all=True)
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))
 
 
 async def test_an_end_is_told_as_it_was_though_the_supervisor_that_saw_it_is_dead(
@@ -197,7 +197,7 @@ async def test_an_end_is_told_as_it_was_though_the_supervisor_that_saw_it_is_dea
         pass
     gate.touch()
     opened = Opened(tmp_path)
-    until(lambda: _recorded_end(tmp_path, "c1"), within_s=LIMIT_S)
+    until(lambda: _recorded_end(tmp_path, "c1"))
     _kill_all(tmp_path)
     await opened.open()
     try:
@@ -209,7 +209,7 @@ async def test_an_end_is_told_as_it_was_though_the_supervisor_that_saw_it_is_dea
         assert opened.found["c1"].at <= opened.ends("c1")[0].at
     finally:
         await opened.runtime.close(stop_all=True)
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))
 
 
 async def test_an_end_that_waits_for_its_log_is_told_though_the_supervisor_dies(
@@ -220,7 +220,7 @@ async def test_an_end_that_waits_for_its_log_is_told_though_the_supervisor_dies(
         pid for pid in processes_of(opened.directory) if status(pid)["Name"] == "krustlet-logpum"
     )
     os.kill(pump, signal.SIGSTOP)
-    await asyncio.to_thread(until, lambda: _recorded_end(opened.directory, "a"), within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: _recorded_end(opened.directory, "a"))
     assert opened.ends("a") == []
     os.kill(opened.supervisor(), signal.SIGKILL)
     os.kill(pump, signal.SIGCONT)
@@ -282,7 +282,7 @@ async def test_a_supervisor_that_was_never_needed_does_not_stay(tmp_path: Path) 
         runtime = a_runtime(tmp_path)
         await runtime.open(lambda _: None)
         await runtime.close(stop_all=False)
-        until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+        until_not(lambda: processes_of(tmp_path))
 
 
 def _recorded_end(directory: Path, id_: str) -> bool:
@@ -295,7 +295,7 @@ def _kill_all(directory: Path) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    until_not(lambda: [*filter(is_alive, pids)], within_s=LIMIT_S)  # while it ends, it listens
+    until_not(lambda: [*filter(is_alive, pids)])  # while it ends, it listens
 
 
 async def test_a_supervisor_whose_containers_have_all_ended_does_not_stay(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ async def test_a_supervisor_whose_containers_have_all_ended_does_not_stay(tmp_pa
     await opened.end("a")
     supervisor = opened.supervisor()
     await opened.runtime.close(stop_all=False)
-    await asyncio.to_thread(until_not, lambda: is_alive(supervisor), within_s=LIMIT_S)
+    await asyncio.to_thread(until_not, lambda: is_alive(supervisor))
     again = Opened(tmp_path)  # whoever comes next hears of the end from its record
     await again.open()
     assert [end.code for end in again.ends("a")] == [0]
@@ -320,7 +320,7 @@ async def test_who_only_leaves_leaves_everything_running(tmp_path: Path) -> None
     second = a_runtime(tmp_path)
     assert set(await second.open(lambda _: None)) == {"a"}
     await second.close(stop_all=True)
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))
 
 
 async def test_closing_what_was_never_opened(tmp_path: Path) -> None:
@@ -339,4 +339,4 @@ async def test_a_provider_that_cannot_close_does_not_keep_the_containers(tmp_pat
     opened.provider.close = fail  # type: ignore[method-assign]  # the one thing that differs
     with pytest.raises(RuntimeError, match="cannot close"):
         await opened.runtime.close(stop_all=True)
-    until_not(lambda: processes_of(tmp_path), within_s=LIMIT_S)
+    until_not(lambda: processes_of(tmp_path))

@@ -29,7 +29,7 @@ from tests.component.wasm.conftest import digest_of, ensure
 from tests.support.guests import Guests
 from tests.support.ordinary_user import UID
 from tests.support.processes import children, descriptors, is_alive, processes_of
-from tests.support.supervised import LIMIT_S, ROOT
+from tests.support.supervised import ROOT
 from tests.support.until import until, until_not
 
 HELLO = '(module (func (export "_start")))'
@@ -448,7 +448,7 @@ async def test_native_code_that_is_too_large(directory: Path, guests: Guests) ->
 
 async def test_a_compiler_that_is_killed(cache: AotCache, directory: Path, slow: Path) -> None:
     ensuring = asyncio.create_task(ensure(cache, slow))
-    (compiler,) = await asyncio.to_thread(until, lambda: processes_of(slow), within_s=LIMIT_S)
+    (compiler,) = await asyncio.to_thread(until, lambda: processes_of(slow))
     os.kill(compiler, signal.SIGKILL)
     with pytest.raises(CompileFailed, match="the compiler was killed"):
         await ensuring
@@ -460,8 +460,8 @@ async def test_a_compiler_has_no_environment_of_ours(
 ) -> None:
     monkeypatch.setenv("SECRET", "s3cret")
     ensuring = asyncio.create_task(ensure(cache, slow))
-    (compiler,) = await asyncio.to_thread(until, lambda: processes_of(slow), within_s=LIMIT_S)
-    until(lambda: Path(f"/proc/{compiler}/environ").read_bytes(), within_s=LIMIT_S)
+    (compiler,) = await asyncio.to_thread(until, lambda: processes_of(slow))
+    until(lambda: Path(f"/proc/{compiler}/environ").read_bytes())
     environment = Path(f"/proc/{compiler}/environ").read_bytes().rstrip(b"\0").split(b"\0")
     assert [word.partition(b"=")[0] for word in environment] == [
         b"RAYON_NUM_THREADS",
@@ -476,7 +476,7 @@ async def test_a_compiler_has_no_environment_of_ours(
 
 async def test_who_gives_up_ends_the_compiler(cache: AotCache, directory: Path, slow: Path) -> None:
     ensuring = asyncio.create_task(ensure(cache, slow))
-    (compiler,) = await asyncio.to_thread(until, lambda: processes_of(slow), within_s=LIMIT_S)
+    (compiler,) = await asyncio.to_thread(until, lambda: processes_of(slow))
     ensuring.cancel()
     with pytest.raises(asyncio.CancelledError):
         await ensuring
@@ -489,7 +489,7 @@ async def test_it_goes_on_for_those_who_still_wait(
 ) -> None:
     impatient = asyncio.create_task(ensure(cache, slow))
     patient = asyncio.create_task(ensure(cache, slow))
-    await asyncio.to_thread(until, lambda: processes_of(slow), within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: processes_of(slow))
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
         await impatient
@@ -511,7 +511,7 @@ async def test_who_comes_right_after_it_was_given_up_is_served(
 async def test_close_ends_the_compilers(cache: AotCache, directory: Path, slow: Path) -> None:
     before = descriptors()
     ensuring = asyncio.create_task(ensure(cache, slow))
-    await asyncio.to_thread(until, lambda: processes_of(slow), within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: processes_of(slow))
     await cache.close()
     assert children() == []
     with pytest.raises(asyncio.CancelledError):
@@ -530,7 +530,7 @@ def test_a_killed_owner_leaves_neither_compiler_nor_file(
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     with owner:
-        until(lambda: len(processes_of(slow)) == 2, within_s=LIMIT_S)
+        until(lambda: len(processes_of(slow)) == 2)
         time.sleep(after_s)
         owner.kill()
     until_not(lambda: processes_of(slow), within_s=3)

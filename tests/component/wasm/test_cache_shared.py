@@ -11,7 +11,7 @@ import pytest
 
 from krustlet.wasm import AotCache, CompileFailed, CompileLimits
 from tests.component.wasm.conftest import ensure
-from tests.support.processes import children, descriptors, processes_of
+from tests.support.processes import GONE, children, descriptors, processes_of
 from tests.support.supervised import LIMIT_S, ROOT
 from tests.support.until import until, until_not
 from tests.support.wasm_sources import laborious_module
@@ -68,7 +68,7 @@ def command_of(pid: int) -> str:
     """Empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except GONE:
         return ""
 
 
@@ -89,7 +89,7 @@ async def test_who_comes_second_waits_for_the_first(
     caches: tuple[AotCache, AotCache], source: Path
 ) -> None:
     first, second = (asyncio.create_task(ensure(cache, source)) for cache in caches)
-    await asyncio.to_thread(until, waiters, within_s=LIMIT_S)
+    await asyncio.to_thread(until, waiters)
     assert len(running(COMPILER, source)) == 1
     assert await first == await second
     assert waiters() == []
@@ -101,9 +101,9 @@ async def test_when_the_first_is_killed_the_second_compiles(
     command = [sys.executable, "-c", OWNER, str(directory), str(source)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     owner = await asyncio.create_subprocess_exec(*command, env=environment)
-    await asyncio.to_thread(until, lambda: running(COMPILER, source), within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: running(COMPILER, source))
     second = asyncio.create_task(ensure(caches[0], source))
-    await asyncio.to_thread(until, waiters, within_s=LIMIT_S)
+    await asyncio.to_thread(until, waiters)
     owner.kill()
     await owner.wait()
     assert (await second).entry == "_start"
@@ -113,22 +113,22 @@ async def test_who_gives_up_waiting_leaves_nothing(
     caches: tuple[AotCache, AotCache], source: Path
 ) -> None:
     first = asyncio.create_task(ensure(caches[0], source))
-    await asyncio.to_thread(until, lambda: running(COMPILER, source), within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: running(COMPILER, source))
     before = len(descriptors())
     second = asyncio.create_task(ensure(caches[1], source))
-    await asyncio.to_thread(until, waiters, within_s=LIMIT_S)
+    await asyncio.to_thread(until, waiters)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):
         await second
-    await asyncio.to_thread(until_not, waiters, within_s=LIMIT_S)
-    await asyncio.to_thread(until, lambda: len(descriptors()) <= before, within_s=LIMIT_S)
+    await asyncio.to_thread(until_not, waiters)
+    await asyncio.to_thread(until, lambda: len(descriptors()) <= before)
     assert (await first).entry == "_start"
 
 
 async def test_waiting_has_an_end(directory: Path, source: Path) -> None:
     patient = AotCache(directory)
     first = asyncio.create_task(ensure(patient, source))
-    await asyncio.to_thread(until, lambda: running(COMPILER, source), within_s=LIMIT_S)
+    await asyncio.to_thread(until, lambda: running(COMPILER, source))
     impatient = AotCache(directory, limits=CompileLimits(wall_s=0.2))
     with pytest.raises(
         CompileFailed, match=r"another process has been compiling it for over 0\.2 s"
